@@ -7,6 +7,7 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 static char *what = "";
@@ -31,12 +32,19 @@ static int splat_oops(void)
 	return READ_ONCE(*nowhere);
 }
 
+/* Several, as an old word on some stack may still look like a reference. */
 static int splat_leak(void)
 {
-	void *lost = kmalloc(1000, GFP_KERNEL);
+	void *lost;
+	int i;
 
-	OPTIMIZER_HIDE_VAR(lost);
-	return lost ? 0 : -ENOMEM;
+	for (i = 0; i < 10; i++) {
+		lost = kmalloc(1000, GFP_KERNEL);
+		if (!lost)
+			return -ENOMEM;
+		OPTIMIZER_HIDE_VAR(lost);
+	}
+	return 0;
 }
 
 static int splat_use_after_free(void)
@@ -69,7 +77,7 @@ static int splat_racer(void *unused)
 {
 	while (!kthread_should_stop()) {
 		shared++;
-		udelay(20);
+		cond_resched();
 	}
 	return 0;
 }

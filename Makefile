@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Everything there is to make. What is built is written to OUT only, so builds
+# for several kernels live side by side. What kbuild knows works here too: W=1,
+# C=2, V=1.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+OUT ?= build/$(shell uname -r)
+KERNEL ?= 6.12
+PREFIX ?= /usr/local
+CFLAGS ?= -O2 -g
+
+out := $(abspath $(OUT))
+ko := $(out)/vhost/vhost-blk.ko
+vm := tools/vm
+
+.PHONY: all
+all: module ctl
+
+.PHONY: help
+help:
+	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
+
+## On this machine, for its kernel (KDIR=TREE for another, OUT=DIR for the results):
+##   make              the module and vhost-blk-ctl
+##   make install      module, header, vhost-blk-ctl, udev rule (DESTDIR=, PREFIX=)
+##   make uninstall    remove them again
+##   make clean        remove OUT; make distclean removes build altogether
+
+headers := linux-headers-$(or $(patsubst /lib/modules/%/build,%,\
+	$(filter /lib/modules/%/build,$(KDIR))),$(shell uname -r))
+
+# For kbuild the module is in OUT: its Kbuild there leads to the sources.
+.PHONY: module
+module: | $(out)/vhost $(out)/vringh
+	@test -d $(KDIR)/include || { \
+		echo 'no kernel to build for in KDIR=$(KDIR): install the Debian package $(headers), or set KDIR' >&2; \
+		exit 1; }
+	@printf '%s\n' 'src := $(CURDIR)/vhost' 'include $$(src)/Kbuild' >$(out)/vhost/Kbuild
+	@+$(MAKE) --no-print-directory -C $(KDIR) M=$(out)/vhost modules
+
+.PHONY: ctl
+ctl: $(out)/vhost-blk-ctl
+
+$(out)/vhost-blk-ctl: tools/ctl/vhost-blk-ctl.c uapi/linux/vhost_blk.h | $(out)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Wall -Wextra -Iuapi $(LDFLAGS) -o $@ $<
+
+# The module that goes wrong on purpose, for the tests of the box.
+.PHONY: splat
+splat: | $(out)/selftests/meta
+	@cp -u selftests/meta/splat.c $(out)/selftests/meta/
+	@echo 'obj-m := splat.o' >$(out)/selftests/meta/Kbuild
+	@+$(MAKE) --no-print-directory -C $(KDIR) M=$(out)/selftests/meta modules
+
+.PHONY: selftests
+selftests: | $(out)/selftests
+	@+$(MAKE) --no-print-directory -C selftests OUTPUT=$(out)/selftests
+
+$(out) $(out)/vhost $(out)/vringh $(out)/selftests $(out)/selftests/meta:
+	@mkdir -p $@
+
+release = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+installed = $(addprefix $(DESTDIR),\
+	/lib/modules/$(release)/updates/vhost-blk.ko \
+	$(PREFIX)/include/linux/vhost_blk.h \
+	$(PREFIX)/bin/vhost-blk-ctl \
+	/usr/lib/udev/rules.d/60-vhost-blk.rules)
+
+.PHONY: install
+install:
+	@test -f $(ko) -a -f $(out)/vhost-blk-ctl || { \
+		echo "install: nothing is built in $(out): run 'make' first" >&2; exit 1; }
+	@test -n '$(release)' || { \
+		echo 'install: no kernel in KDIR=$(KDIR): set KDIR as for make' >&2; exit 1; }
+	install -D -m 644 $(ko) $(word 1,$(installed))
+	install -D -m 644 uapi/linux/vhost_blk.h $(word 2,$(installed))
+	install -D -m 755 $(out)/vhost-blk-ctl $(word 3,$(installed))
+	install -D -m 644 tools/packaging/60-vhost-blk.rules $(word 4,$(installed))
+	$(registered)
+
+.PHONY: uninstall
+uninstall:
+	rm -f $(installed)
+	$(registered)
+
+# A package does that when it is installed itself.
+registered = $(if $(DESTDIR),,depmod $(release) && { ! udevadm control --reload 2>/dev/null || udevadm trigger --subsystem-match=misc; })
+
+.PHONY: clean
+clean:
+	rm -rf $(out)
+
+.PHONY: distclean
+distclean:
+	rm -rf build
+
+##
+## Anywhere, in Debian roots and boxes of its own (see tools/vm/README.md):
+##   make tools        install what the machine needs for the rest (as root)
+##   make demo         the module at work in a box (ON=host: on this machine)
+##   make vm           a shell in a box (KERNEL=6.12, or any of kernels.list)
+##   make matrix       the module for every kernel of kernels.list
+##   make build-6.12   all that a box needs for one kernel
+
+.PHONY: tools
+tools:
+	@$(vm)/tools
+
+.PHONY: demo
+ifeq ($(ON),host)
+demo: all
+	@VHOST_BLK_KO=$(ko) tools/demo
+else
+demo: tools
+	@$(vm)/box run $(KERNEL) tools/demo
+endif
+
+.PHONY: vm
+vm: tools
+	@$(vm)/box shell $(KERNEL)
+
+.PHONY: matrix
+matrix: tools
+	@tools/check/matrix
+
+build-%:
+	@kernel=$$($(vm)/kernel get $*) && source=$$($(vm)/kernel source 6.12) && \
+	$(vm)/root enter $$($(vm)/kernel release $*) $(MAKE) --no-print-directory \
+		KDIR=$$kernel/build OUT=$(CURDIR)/build/$* \
+		KSELFTEST=$$source/tools/testing/selftests module ctl selftests splat
+
+##
+## Tests:
+##   make check        all of them, one line of figures at the end
+##   make lint         the checks of the sources (GATE=NAME for one of them)
+##   make test-module  the self tests in boxes of all kernels (KERNEL=NAME for one)
+
+.PHONY: check
+check: tools
+	@tools/check/tap tools/check/suites
+
+.PHONY: lint
+lint: tools
+	@tools/check/lint $(GATE)
+
+kernels = $(if $(filter command line,$(origin KERNEL)),$(KERNEL),\
+	$(shell awk '/^[^#]/ { print $$1 }' kernels.list))
+
+.PHONY: test-module
+test-module: tools
+	@tools/check/tap $(foreach k,$(kernels),\
+		'$k=tools/vm/box run $k selftests/run.sh build/$k/selftests')

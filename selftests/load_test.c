@@ -30,6 +30,11 @@ static bool gone(void)
 	return !exists(MODULE) && !exists(DEVICE);
 }
 
+static int modprobe(int unused)
+{
+	return execlp("modprobe", "modprobe", "vhost-blk", NULL);
+}
+
 static bool load(void)
 {
 	const char *ko = getenv("VHOST_BLK_KO");
@@ -37,7 +42,7 @@ static bool load(void)
 	int fd;
 
 	if (!ko)
-		return !system("modprobe vhost-blk") && loaded();
+		return !in_child(modprobe, 0) && loaded();
 	fd = open(ko, O_RDONLY | O_CLOEXEC);
 	done = fd >= 0 && !syscall(SYS_finit_module, fd, "", 0);
 	close(fd);

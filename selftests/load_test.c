@@ -30,8 +30,10 @@ static bool gone(void)
 	return !exists(MODULE) && !exists(DEVICE);
 }
 
-static int modprobe(int unused)
+/* What it says goes to @fd: on standard output there are results only. */
+static int modprobe(int fd)
 {
+	dup2(fd, STDOUT_FILENO);
 	return execlp("modprobe", "modprobe", "vhost-blk", NULL);
 }
 
@@ -42,7 +44,7 @@ static bool load(void)
 	int fd;
 
 	if (!ko)
-		return !in_child(modprobe, 0) && loaded();
+		return !in_child(modprobe, STDERR_FILENO) && loaded();
 	fd = open(ko, O_RDONLY | O_CLOEXEC);
 	done = fd >= 0 && !syscall(SYS_finit_module, fd, "", 0);
 	close(fd);

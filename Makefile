@@ -96,6 +96,7 @@ distclean:
 ##
 ## Anywhere, in Debian roots and boxes of its own (see tools/vm/README.md):
 ##   make tools        install what the machine needs for the rest (as root)
+##   make cache        fetch and build all roots and kernels beforehand
 ##   make demo         the module at work in a box (ON=host: on this machine)
 ##   make vm           a shell in a box (KERNEL=6.12, or any of kernels.list)
 ##   make matrix       the module for every kernel of kernels.list
@@ -104,6 +105,14 @@ distclean:
 .PHONY: tools
 tools:
 	@$(vm)/tools
+
+kernels = $(if $(filter command line,$(origin KERNEL)),$(KERNEL),\
+	$(shell awk '/^[^#]/ { print $$1 }' kernels.list))
+
+.PHONY: cache
+cache: tools
+	@$(vm)/root image trixie >/dev/null
+	@for kernel in $(kernels); do $(vm)/kernel get $$kernel >/dev/null || exit; done
 
 .PHONY: demo
 ifeq ($(ON),host)
@@ -135,15 +144,12 @@ build-%:
 ##   make test-module  the self tests in boxes of all kernels (KERNEL=NAME for one)
 
 .PHONY: check
-check: tools
+check: cache
 	@tools/check/tap tools/check/suites
 
 .PHONY: lint
 lint: tools
 	@tools/check/lint $(GATE)
-
-kernels = $(if $(filter command line,$(origin KERNEL)),$(KERNEL),\
-	$(shell awk '/^[^#]/ { print $$1 }' kernels.list))
 
 .PHONY: test-module
 test-module: tools

@@ -141,6 +141,7 @@ build-%:
 ## Tests:
 ##   make check        all of them, one line of figures at the end
 ##   make lint         the checks of the sources (GATE=NAME for one of them)
+##   make coverage     how much of the module the self tests run
 ##   make test-module  the self tests in boxes of all kernels (KERNEL=NAME for one)
 
 .PHONY: check
@@ -155,3 +156,7 @@ lint: tools
 test-module: tools
 	@tools/check/tap $(foreach k,$(kernels),\
 		'$k=tools/vm/box run $k selftests/run.sh build/$k/selftests')
+
+.PHONY: coverage
+coverage: tools
+	@tools/check/coverage

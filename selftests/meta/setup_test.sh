@@ -6,19 +6,21 @@
 . "$(dirname "$0")/lib.sh"
 kernel=$top/tools/vm/kernel
 
-# expect NAME PATTERN COMMAND...: it fails, its last line matches, the cache
+# expect NAME PATTERN COMMAND...
+expect() { try "$1" ends_in "${@:2}"; }
+
+# ends_in PATTERN COMMAND...: COMMAND fails, its last line matches, and the cache
 # holds no entry but whole ones (there are none).
-expect() {
-	local name=$1 pattern=$2 status=0 entries
-	shift 2
+ends_in() {
+	local pattern=$1 status=0 entries
+	shift
+	rm -rf "$scratch/cache"
 	XDG_CACHE_HOME=$scratch/cache timeout 120 bash -c '"$@"' test "$@" >"$scratch/said" 2>&1 || status=$?
 	entries=$(find "$scratch/cache/vhost-blk" -mindepth 1 -maxdepth 1 -type d \
 		! -name '*.partial' 2>/dev/null)
-	[ $status != 0 ] && [ $status != 124 ] && [ -z "$entries" ] &&
+	echo "exit status $status, ${entries:-nothing} left, said: $(tail -n1 "$scratch/said")"
+	[ "$status" != 0 ] && [ "$status" != 124 ] && [ -z "$entries" ] &&
 		tail -n1 "$scratch/said" | grep -qE "$pattern"
-	ok $? "$name"
-	echo "exit status $status, ${entries:-nothing} left, said: $(tail -n1 "$scratch/said")" | explain
-	rm -rf "$scratch/cache"
 }
 
 # A disk of 8 MB for the cache, and an entry that does not fit.
@@ -56,15 +58,31 @@ without() {
 	local missing=$1 dir=$scratch/bin command
 	shift
 	mkdir -p "$dir"
-	for command in bash dirname basename realpath awk cat sha256sum cut paste flock df tail head mkdir rm mv grep sed; do
+	for command in apt-get bash dirname basename realpath awk cat sha256sum cut paste flock df tail head mkdir rm mv grep sed; do
 		ln -sf "$(command -v "$command")" "$dir/"
 	done
 	rm -f "$dir/$missing"
 	env PATH="$dir" "$@"
 }
 
+# nobody COMMAND...: a command of tools/vm, run by who has no rights.
+nobody() {
+	mkdir -p "$scratch/top"
+	cp -r "$top"/{tools,kernels.list} "$scratch/top/"
+	chmod -R a+rX "$scratch"
+	setpriv --reuid=nobody --regid=nogroup --clear-groups "$scratch/top/tools/vm/$1" "${@:2}"
+}
+
+# A machine where no package of ours is installed, seen by who cannot install.
+bare_machine() {
+	mkdir -p "$scratch/bare"
+	printf '#!/bin/sh\nexit 1\n' >"$scratch/bare/dpkg-query"
+	chmod a+x "$scratch/bare/dpkg-query"
+	PATH=$scratch/bare:$PATH nobody tools
+}
+
 export top scratch
-export -f full_disk small_disk killed without
+export -f full_disk small_disk killed without nobody bare_machine
 expect 'no network' 'mirror cannot be reached' unshare -n "$kernel" get 6.1
 expect 'a mirror that does not answer' 'mirror cannot be reached' \
 	env http_proxy=http://127.0.0.1:9 "$kernel" get 6.1
@@ -73,9 +91,7 @@ expect 'a disk that is too small' 'needs [0-9]+ MB in .*which has [0-9]+ MB free
 expect 'a maker that is killed' 'thing was made whole' killed
 expect 'a package that is missing' "'mmdebstrap' is missing: run 'make tools'" \
 	without mmdebstrap "$kernel" get 6.1
-expect 'a cache that is not ours' 'cannot write to .*: check its owner' \
-	setpriv --reuid=nobody --regid=nogroup --clear-groups "$kernel" get 6.1
-expect 'tools without the right to install' 'as root' \
-	setpriv --reuid=nobody --regid=nogroup --clear-groups make -s -C "$top" tools HOST_PACKAGES=no-such-package
+expect 'a cache that is not ours' 'cannot write to .*: check its owner' nobody kernel get 6.1
+expect 'tools without the right to install' "run 'make tools' as root" bare_machine
 expect 'a kernel that is not listed' "no kernel '2.6' in kernels.list, which has: 6.1" "$kernel" get 2.6
 finish

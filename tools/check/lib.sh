@@ -1,9 +1,8 @@
 # shellcheck shell=bash
-# What the checks share: TAP, on top of what tools/vm knows of kernels.
+# What the checks share, on top of what tools/vm knows of kernels.
 
 . "$(dirname "${BASH_SOURCE[0]}")/../vm/lib.sh"
-
-tests=0 failures=0
+. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 
 # kernels KIND COLUMN: that column of the lines of kernels.list of that kind.
 kernels() {
@@ -22,21 +21,4 @@ alone() {
 	mkdir -p "$1"
 	exec {turn}>"$1/.lock"
 	flock "$turn"
-}
-
-# try NAME COMMAND...: one test, passed if COMMAND succeeds; what it prints
-# explains. No errexit in COMMAND.
-try() {
-	local name=$1 not='' said
-	shift
-	tests=$((tests + 1))
-	said=$("$@" 2>&1) || not='not ' failures=$((failures + 1))
-	echo "${not}ok $tests - $name"
-	[ -z "$said" ] || printf '%s\n' "$said" | sed 's/^/# /'
-}
-
-finish() {
-	echo "1..$tests"
-	[ $tests != 0 ] && [ $failures = 0 ]
-	exit
 }

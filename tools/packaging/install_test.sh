@@ -8,15 +8,6 @@
 out=${VHOST_BLK_KO%/vhost/*}
 make=(make -s --no-print-directory -C "$top" OUT="$out" KDIR="$KDIR")
 
-# said NAME COMMAND...: passed if COMMAND succeeds.
-said() {
-	local name=$1 status=0
-	shift
-	"$@" >"$scratch/said" 2>&1 || status=$?
-	ok $status "$name"
-	[ $status = 0 ] || explain <"$scratch/said"
-}
-
 everything() {
 	find /lib/modules /usr /etc -xdev \( -type f -o -type l \) ! -name 'modules.*' | sort
 	find /lib/modules -type f ! -name 'modules.*' | sort
@@ -50,17 +41,17 @@ mount -t tmpfs none "/lib/modules/$(uname -r)/kernel"
 rmmod vhost_blk
 /usr/lib/systemd/systemd-udevd --daemon
 everything >"$scratch/before"
-said 'install says what to do if nothing is built' refuses_without_build
-said 'install with DESTDIR writes there only' only_in_destdir
-said 'uninstall with DESTDIR empties it' empty_destdir
-said 'install' "${make[@]}" install
-said 'modprobe finds the module' modprobe vhost-blk
+try 'install says what to do if nothing is built' refuses_without_build
+try 'install with DESTDIR writes there only' only_in_destdir
+try 'uninstall with DESTDIR empties it' empty_destdir
+try 'install' "${make[@]}" install
+try 'modprobe finds the module' modprobe vhost-blk
 udevadm settle
-said 'the node belongs to root:kvm, 0660' node_is 'root:kvm 660'
-said 'a program finds the header' header_compiles
-said 'vhost-blk-ctl runs from where it is installed' vhost-blk-ctl features
-said 'uninstall' "${make[@]}" uninstall
+try 'the node belongs to root:kvm, 0660' node_is 'root:kvm 660'
+try 'a program finds the header' header_compiles
+try 'vhost-blk-ctl runs from where it is installed' vhost-blk-ctl features
+try 'uninstall' "${make[@]}" uninstall
 rmmod vhost_blk
-said 'modprobe does not find the module any more' sh -c '! modprobe -q vhost-blk'
-said 'nothing is left' same_files
+try 'modprobe does not find the module any more' sh -c '! modprobe -q vhost-blk'
+try 'nothing is left' same_files
 finish

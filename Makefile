@@ -55,7 +55,7 @@ splat: | $(out)/selftests/meta
 selftests: | $(out)/selftests
 	@+$(MAKE) --no-print-directory -C selftests OUTPUT=$(out)/selftests
 
-$(out) $(out)/vhost $(out)/vringh $(out)/selftests $(out)/selftests/meta:
+build $(out) $(out)/vhost $(out)/vringh $(out)/selftests $(out)/selftests/meta:
 	@mkdir -p $@
 
 release = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
@@ -131,9 +131,9 @@ vm: tools
 matrix: tools
 	@tools/check/matrix
 
-build-%:
+build-%: | build
 	@kernel=$$($(vm)/kernel get $*) && source=$$($(vm)/kernel source 6.12) && \
-	$(vm)/root enter $$($(vm)/kernel release $*) $(MAKE) --no-print-directory \
+	flock build/$*.lock $(vm)/root enter $$($(vm)/kernel release $*) $(MAKE) --no-print-directory \
 		KDIR=$$kernel/build OUT=$(CURDIR)/build/$* \
 		KSELFTEST=$$source/tools/testing/selftests module ctl selftests splat
 

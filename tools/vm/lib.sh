@@ -45,7 +45,7 @@ cause() {
 	elif grep -qE 'Could not (resolve|connect)|Temporary failure|Failed to fetch|Unable to connect' "$1"; then
 		echo "the Debian mirror cannot be reached: check the network and apt's sources"
 	else
-		echo "see $1"
+		echo "$(tail -n1 "$1") (all of it in $1)"
 	fi
 }
 

@@ -11,7 +11,7 @@ box=$top/tools/vm/box
 expect() {
 	local kernel=$1 verdict=$2 status=$3 name=$4
 	shift 4
-	case " ${kernels:-$kernel} " in
+	case " $kernels " in
 	*" $kernel "*) try "$kernel: $name is '$verdict'" ends_as "$verdict" "$status" "$name" "$@" ;;
 	esac
 }
@@ -32,7 +32,10 @@ splat() {
 	echo "insmod $top/build/$1/selftests/meta/splat.ko what=$2; rmmod splat"
 }
 
-kernels=$*
+kernels=${*:-6.12 kasan kcsan}
+for kernel in $kernels; do
+	make -s --no-print-directory -C "$top" "build-$kernel" >&2
+done
 options=(-b -t 120)
 expect 6.12 passed 0 'a script that succeeds' true
 expect 6.12 failed 7 'a script that fails' sh -c 'exit 7'

@@ -58,7 +58,7 @@ without() {
 	local missing=$1 dir=$scratch/bin command
 	shift
 	mkdir -p "$dir"
-	for command in apt-get bash dirname basename realpath awk cat sha256sum cut paste flock df tail head mkdir rm mv grep sed; do
+	for command in apt-get bash dirname basename realpath awk cat sha256sum cut paste flock df tail head mkdir rm mv grep sed touch; do
 		ln -sf "$(command -v "$command")" "$dir/"
 	done
 	rm -f "$dir/$missing"

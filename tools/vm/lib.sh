@@ -102,7 +102,7 @@ entry() {
 	final=$cache/$name log=$cache/$name.log tmp=
 	trap clean_up EXIT
 	if [ ! -e "$final" ]; then
-		if ! mkdir -p "$cache" || [ ! -w "$cache" ]; then
+		if ! mkdir -p "$cache" || ! touch "$cache/$name.lock" 2>/dev/null; then
 			die "cannot write to $cache: check its owner, or set XDG_CACHE_HOME"
 		fi
 		exec {lock}>"$cache/$name.lock"

@@ -6,8 +6,11 @@
 . "$(dirname "$0")/lib.sh"
 
 demo() {
+	local status=0
 	git -c safe.directory='*' clone -q "$top" "$scratch/clone" &&
-		make --no-print-directory -C "$scratch/clone" demo >"$scratch/said" 2>&1
+		make --no-print-directory -C "$scratch/clone" demo >"$scratch/said" 2>&1 || status=$?
+	cat "$scratch/said"
+	return "$status"
 }
 
 # shows WHAT PATTERN

@@ -143,11 +143,13 @@ build-%: | build
 ##   make check        all of them, one line of figures at the end
 ##   make lint         the checks of the sources (GATE=NAME for one of them)
 ##   make coverage     how much of the module the self tests run
+##   make test-ring    the ring in user space: tests, fuzzers, proofs, figures
+##   make fuzz         its fuzzers for as long as it takes (EXECUTIONS=1000000000)
 ##   make test-module  the self tests in boxes of all kernels (KERNEL=NAME for one)
 
 .PHONY: check
 check: cache
-	@tools/check/tap tools/check/suites
+	@tools/check/tap tools/check/suites vringh/suites
 
 .PHONY: lint
 lint: tools
@@ -161,3 +163,15 @@ test-module: tools
 .PHONY: coverage
 coverage: tools
 	@tools/check/coverage
+
+.PHONY: test-ring
+test-ring: tools
+	@$(vm)/root make trixie >/dev/null && $(vm)/root make sid >/dev/null
+	@tools/check/tap vringh/suites; status=$$?; \
+		sed -n 's/^# *\([a-z_]*: .*[0-9].*\)/\1/p' build/check/ring-*.tap; exit $$status
+
+EXECUTIONS ?= 1000000000
+.PHONY: fuzz
+fuzz: tools
+	@for program in fuzz_pop fuzz_ops; do \
+		vringh/user/campaign $$program $(EXECUTIONS) || exit; done

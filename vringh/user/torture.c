@@ -30,7 +30,7 @@
 
 #define COMPLETERS	2
 #define BATCH		32
-#define STALL		5000	/* ms without progress */
+#define STALL		10000	/* ms without progress */
 
 struct ring {
 	struct vr vr;

@@ -168,7 +168,7 @@ coverage: tools
 test-ring: tools
 	@$(vm)/root make trixie >/dev/null && $(vm)/root make sid >/dev/null
 	@tools/check/tap vringh/suites; status=$$?; \
-		sed -n 's/^# *\([a-z_]*: .*[0-9].*\)/\1/p' build/check/ring-*.tap; exit $$status
+		sed -n 's/^\(# *\)*\([a-z_]*: .*[0-9].*\)/\2/p' build/check/ring-*.tap; exit $$status
 
 EXECUTIONS ?= 1000000000
 .PHONY: fuzz

@@ -32,6 +32,32 @@ splat() {
 	echo "insmod $top/build/$1/selftests/meta/splat.ko what=$2; rmmod splat"
 }
 
+# outlives TIMES VERDICT: the box's QEMU aborts that often before the command.
+outlives() {
+	local dir=$top/build/meta/abort-$1 word=none pid=''
+	"$box" run -b -t 120 -o "$dir" "$kernel" sh -c 'sleep 1; echo begun' >"$scratch/box" 2>&1 &
+	for _ in $(seq "$1"); do
+		pid=$(other_qemu "$dir" "$pid")
+		kill -ABRT "$pid"
+	done
+	wait $! || true
+	read -r word _ <"$dir/verdict"
+	[ "$word" != "$2" ] || return 0
+	echo "it is '$word'; the box said:"
+	tail -n 20 "$scratch/box"
+	return 1
+}
+
+# other_qemu DIR PID: the process of the box that uses DIR, once it is not PID.
+other_qemu() {
+	local pid
+	for _ in $(seq 600); do
+		pid=$(pgrep -xf "qemu-system-x86_64 .*path=$1/result.*") && [ "$pid" != "$2" ] && break
+		sleep 0.1
+	done
+	echo "$pid"
+}
+
 kernels=${*:-6.12 kasan kcsan}
 for kernel in $kernels; do
 	make -s --no-print-directory -C "$top" "build-$kernel" >&2
@@ -49,6 +75,13 @@ expect kasan kasan 125 'a use after free' sh -c "$(splat kasan use-after-free)"
 expect kasan lockdep 125 'a lock taken in the wrong order' sh -c "$(splat kasan deadlock)"
 expect kasan leak 125 'a leak' sh -c "$(splat kasan leak)"
 expect kcsan race 125 'a data race' sh -c "$(splat kcsan race)"
+case " $kernels " in
+*" 6.12 "*)
+	kernel=6.12
+	try '6.12: a box starts over when emulation aborts as it boots' outlives 2 passed
+	try '6.12: a box does not start over for ever' outlives 3 silent
+	;;
+esac
 options=(-b -t 30)
 expect 6.12 timeout 124 'a script that hangs' sleep 1000
 options=(-t 120)

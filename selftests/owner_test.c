@@ -11,6 +11,9 @@
 #include "kselftest_harness.h"
 #include "lib/device.h"
 
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 120
+
 #define AFTER_EXEC	"--after-exec"
 #define EXEC_FD		100
 #define THREADS		8

@@ -5,6 +5,9 @@
 #include "kselftest_harness.h"
 #include "lib/device.h"
 
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 120
+
 #define INSTANCES	"/sys/kernel/tracing/instances"
 #define INSTANCE	INSTANCES "/vhost_blk_trace_test"
 

@@ -10,6 +10,9 @@
 #include "kselftest_harness.h"
 #include "lib/device.h"
 
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 120
+
 #define OFFERED		0x100000000ULL	/* VIRTIO_F_VERSION_1 */
 #define PAGE		4096
 

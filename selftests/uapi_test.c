@@ -9,26 +9,17 @@
 
 #include "kselftest_harness.h"
 #include "lib/device.h"
+#include "lib/ioctls.h"
 
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 120
 
-#define OFFERED		0x100000000ULL	/* VIRTIO_F_VERSION_1 */
 #define PAGE		4096
-
-static const unsigned int ioctls[] = {
-	VHOST_SET_OWNER,
-	VHOST_RESET_OWNER,
-	VHOST_GET_FEATURES,
-	VHOST_SET_FEATURES,
-	VHOST_GET_BACKEND_FEATURES,
-	VHOST_SET_BACKEND_FEATURES,
-};
 
 static bool has_ioctl(unsigned int cmd)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(ioctls); i++)
-		if (ioctls[i] == cmd)
+	for (size_t i = 0; i < NR_IOCTLS; i++)
+		if (ioctl_rows[i].cmd == cmd)
 			return true;
 	return false;
 }
@@ -220,37 +211,86 @@ TEST_F(device, set_backend_features)
 	}
 }
 
+/* A page that can only be read, and behind it one that cannot be. */
+static char *map_edge(void)
+{
+	char *at = mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return at == MAP_FAILED || mprotect(at + PAGE, PAGE, PROT_NONE) ? NULL : at;
+}
+
 TEST_F(device, bad_pointers)
 {
-	static const unsigned int get[] = { VHOST_GET_FEATURES, VHOST_GET_BACKEND_FEATURES };
-	static const unsigned int set[] = { VHOST_SET_FEATURES, VHOST_SET_BACKEND_FEATURES };
+	char *readable = map_edge(), *hidden = readable + PAGE;
 	__u64 features = OFFERED;
-	char *readable, *hidden;
-
-	/* A page that can only be read, and behind it one that cannot be. */
-	readable = mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, readable);
-	hidden = readable + PAGE;
-	ASSERT_EQ(0, mprotect(hidden, PAGE, PROT_NONE));
-
-	void *bad[] = { NULL, hidden, hidden - 1, hidden - 7, (void *)-1L, (void *)-8L,
+	void *bad[] = { NULL, hidden, (void *)-1L, (void *)-8L,
 			(void *)(1UL << (__SIZEOF_LONG__ * 8 - 1)) };
 
+	ASSERT_NE(NULL, readable);
+	ASSERT_EQ(0, set_owner(self->fd));
 	ASSERT_EQ(0, attempt(self->fd, VHOST_SET_FEATURES, &features));
-	for (size_t i = 0; i < ARRAY_SIZE(set); i++) {
+	for (size_t i = 0; i < NR_IOCTLS; i++) {
+		const struct ioctl_row *row = &ioctl_rows[i];
+
+		if (!_IOC_SIZE(row->cmd))
+			continue;
 		for (size_t j = 0; j < ARRAY_SIZE(bad); j++) {
-			EXPECT_EQ(EFAULT, attempt(self->fd, get[i], bad[j]))
-				TH_LOG("GET %zu, pointer %zu", i, j);
-			EXPECT_EQ(EFAULT, attempt(self->fd, set[i], bad[j]))
-				TH_LOG("SET %zu, pointer %zu", i, j);
+			EXPECT_EQ(row->without ?: EFAULT, attempt(self->fd, row->cmd, bad[j]))
+				TH_LOG("%s, pointer %zu", row->name, j);
 		}
-		EXPECT_EQ(EFAULT, attempt(self->fd, get[i], readable));
 	}
-	EXPECT_STATE(self->fd, 0, OFFERED);
+	EXPECT_STATE(self->fd, 1, OFFERED);
+}
+
+/* Not all of the argument can be reached, or it cannot be written. */
+TEST_F(device, half_bad_pointers)
+{
+	char *readable = map_edge(), *hidden = readable + PAGE;
+	__u64 features = OFFERED;
+
+	ASSERT_NE(NULL, readable);
+	ASSERT_EQ(0, set_owner(self->fd));
+	ASSERT_EQ(0, attempt(self->fd, VHOST_SET_FEATURES, &features));
+	for (size_t i = 0; i < NR_IOCTLS; i++) {
+		const struct ioctl_row *row = &ioctl_rows[i];
+		unsigned int size = _IOC_SIZE(row->cmd);
+
+		for (unsigned int n = 1; n < size; n += n < 8 || n > size - 3 ? 1 : 7) {
+			EXPECT_EQ(row->without ?: EFAULT, attempt(self->fd, row->cmd, hidden - n))
+				TH_LOG("%s, %u bytes of %u", row->name, n, size);
+		}
+		/* Without a disk the file, 0, and not the argument, is what is wrong. */
+		if (_IOC_DIR(row->cmd) & _IOC_READ && row->cmd != VHOST_BLK_GET_CONFIG) {
+			EXPECT_EQ(row->without ?: EFAULT, attempt(self->fd, row->cmd, readable))
+				TH_LOG("%s", row->name);
+		}
+	}
+	EXPECT_STATE(self->fd, 1, OFFERED);
 
 	/* All in the page, and not aligned. */
 	EXPECT_EQ(0, attempt(self->fd, VHOST_SET_FEATURES, hidden - 9));
-	EXPECT_STATE(self->fd, 0, 0);
+	EXPECT_STATE(self->fd, 1, 0);
+}
+
+/* Bad pointers or not: who may not call learns nothing else. */
+TEST_F(device, owners_only)
+{
+	static char argument[PAGE];
+
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < NR_IOCTLS; i++) {
+			const struct ioctl_row *row = &ioctl_rows[i];
+
+			if (!row->owner)
+				continue;
+			EXPECT_EQ(EPERM, attempt(self->fd, row->cmd, NULL))
+				TH_LOG("%s", row->name);
+			EXPECT_EQ(EPERM, attempt(self->fd, row->cmd, argument))
+				TH_LOG("%s", row->name);
+		}
+		/* And the same with an owner, which is somebody else. */
+		EXPECT_EQ(round ? EBUSY : 0, in_child(set_owner, self->fd));
+	}
 }
 
 /* All numbers of vhost, with each direction and some sizes, but those it has. */
@@ -290,12 +330,12 @@ TEST_F(device, foreign_ioctls)
 	__u64 features = OFFERED;
 
 	for (unsigned int magic = 0; magic < 256; magic++) {
-		for (size_t i = 0; i < ARRAY_SIZE(ioctls); i++) {
-			unsigned int cmd = _IOC(_IOC_DIR(ioctls[i]), magic,
-						_IOC_NR(ioctls[i]), _IOC_SIZE(ioctls[i]));
+		for (size_t i = 0; i < NR_IOCTLS; i++) {
+			unsigned int own = ioctl_rows[i].cmd;
+			unsigned int cmd = _IOC(_IOC_DIR(own), magic, _IOC_NR(own), _IOC_SIZE(own));
 
-			/* That is for every file. */
-			if (magic == VHOST_VIRTIO || cmd == FIGETBSZ)
+			/* Those are for every file. */
+			if (magic == VHOST_VIRTIO || cmd == FIGETBSZ || cmd == FICLONE)
 				continue;
 			EXPECT_EQ(ENOTTY, attempt(self->fd, cmd, &features))
 				TH_LOG("ioctl %#x", cmd);

@@ -4,6 +4,7 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/workqueue.h>
 
 #include "device.h"
 
@@ -22,7 +23,7 @@ static int vblk_open(struct inode *inode, struct file *file)
 
 static int vblk_release(struct inode *inode, struct file *file)
 {
-	vblk_dev_destroy(file->private_data);
+	vblk_dev_close(file->private_data);
 	return 0;
 }
 
@@ -57,7 +58,44 @@ static struct miscdevice vblk_misc = {
 	.name	= "vhost-blk",
 	.fops	= &vblk_fops,
 };
-module_misc_device(vblk_misc);
+
+/* For what is done at some other time, or after the last close. */
+struct workqueue_struct *vblk_wq;
+
+/* For what waits for disks: those may be dead, and nobody else is to notice. */
+struct workqueue_struct *vblk_disk_wq;
+
+static int __init vblk_init(void)
+{
+	int ret = -ENOMEM;
+
+	vblk_wq = alloc_workqueue("vhost-blk", WQ_UNBOUND, 0);
+	if (!vblk_wq)
+		return ret;
+	vblk_disk_wq = alloc_workqueue("vhost-blk-disk", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	if (!vblk_disk_wq)
+		goto destroy_wq;
+	ret = misc_register(&vblk_misc);
+	if (ret)
+		goto destroy_disk_wq;
+	return 0;
+
+destroy_disk_wq:
+	destroy_workqueue(vblk_disk_wq);
+destroy_wq:
+	destroy_workqueue(vblk_wq);
+	return ret;
+}
+module_init(vblk_init);
+
+static void __exit vblk_exit(void)
+{
+	misc_deregister(&vblk_misc);
+	destroy_workqueue(vblk_disk_wq);
+	destroy_workqueue(vblk_wq);
+	rcu_barrier();
+}
+module_exit(vblk_exit);
 
 MODULE_DESCRIPTION("Host kernel accelerator for virtio-blk");
 MODULE_AUTHOR("The vhost-blk authors");

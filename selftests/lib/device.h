@@ -12,9 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/vhost_blk.h>
-
 #include "kselftest.h"
+#include "uapi.h"
 
 #define DEVICE "/dev/vhost-blk"
 
@@ -25,6 +24,16 @@ static inline void need_device(void)
 		return;
 	ksft_print_header();
 	ksft_exit_skip("%s: %s\n", DEVICE, strerror(errno));
+}
+
+/* Have the worker give back all requests, instead of whoever ends them. */
+static inline int set_defer(bool defer)
+{
+	int fd = open("/sys/module/vhost_blk/parameters/defer", O_WRONLY | O_CLOEXEC);
+	int ret = fd < 0 || write(fd, defer ? "1" : "0", 1) != 1 ? errno : 0;
+
+	close(fd);
+	return ret;
 }
 
 /* ioctl(), with 0 or the error number as its result. */

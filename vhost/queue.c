@@ -1,0 +1,699 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A virtqueue: how it is served, started and stopped. */
+#include <linux/blkdev.h>
+#include <linux/eventfd.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/sched/clock.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "device.h"
+#include "memory.h"
+#include "queue.h"
+#include "request.h"
+#include "ring.h"
+#include "trace.h"
+#include "worker.h"
+
+/*
+ * What a queue may do in one go, for other queues of the worker to have their
+ * turn: requests, and bytes of data, or of what is as much work.
+ */
+#define VBLK_BUDGET_REQUESTS 256
+#define VBLK_BUDGET_BYTES SZ_8M
+
+/* Chains that are given back at a time. */
+#define VBLK_BATCH 32
+
+/* How long to wait for memory, and how long pages may stay pinned for nothing. */
+#define VBLK_RETRY msecs_to_jiffies(10)
+#define VBLK_LATER msecs_to_jiffies(100)
+
+/*
+ * Requests are given back where they end, if that can be. To compare, and to test
+ * the other way, which is always there: have the worker give all of them back.
+ */
+static bool vblk_defer;
+module_param_named(defer, vblk_defer, bool, 0644);
+MODULE_PARM_DESC(defer, "have the worker give all requests back (for tests)");
+
+/**
+ * vblk_queue_wake() - have the queue served
+ * @queue: the queue
+ *
+ * Context: any.
+ */
+void vblk_queue_wake(struct vblk_queue *queue)
+{
+	struct vblk_worker *worker;
+
+	rcu_read_lock();
+	worker = rcu_dereference(queue->worker);
+	if (worker && !test_and_set_bit(0, &queue->queued))
+		vblk_worker_add(worker, &queue->work);
+	rcu_read_unlock();
+}
+
+/* The request may be given back where it ended. */
+static bool vblk_queue_give_here(struct vblk_queue *queue, struct vblk_request *request)
+{
+	struct vr_done done = { .ticket = request->ticket };
+
+	if (!queue->used_mapped || READ_ONCE(vblk_defer) ||
+	    !vblk_request_finish_here(request, &done.len))
+		return false;
+	vblk_ring_give_locked(queue, &done, 1);
+	queue->direct++;
+	list_add_tail(&request->node, &queue->given);
+	return true;
+}
+
+/**
+ * vblk_queue_end() - a request has ended
+ * @queue: its queue
+ * @request: the request
+ *
+ * Context: any.
+ */
+void vblk_queue_end(struct vblk_queue *queue, struct vblk_request *request)
+{
+	unsigned long flags;
+	bool last = false;
+
+	spin_lock_irqsave(&queue->done_lock, flags);
+	queue->ended++;
+	if (queue->state == VBLK_DEAD) {
+		list_add_tail(&request->node, &queue->given);
+		last = queue->ended == queue->started;
+	} else if (vblk_queue_is_served_here(queue)) {
+		/* It will look for these itself, and give all of them back at once. */
+		list_add_tail(&request->node, &queue->done);
+	} else if (!vblk_queue_give_here(queue, request)) {
+		list_add_tail(&request->node, &queue->done);
+		/* Under the lock: when it is dropped, the queue may go. */
+		vblk_queue_wake(queue);
+	}
+	spin_unlock_irqrestore(&queue->done_lock, flags);
+	if (last)
+		vblk_dev_put(queue->dev);
+}
+
+/**
+ * vblk_queue_unend() - a request that ended is begun again
+ * @queue: its queue
+ *
+ * Context: the worker.
+ */
+void vblk_queue_unend(struct vblk_queue *queue)
+{
+	spin_lock_irq(&queue->done_lock);
+	queue->ended--;
+	spin_unlock_irq(&queue->done_lock);
+}
+
+static void vblk_queue_release(struct vblk_queue *queue, struct vblk_request *request)
+{
+	queue->stats.failed += request->status != VIRTIO_BLK_S_OK;
+	vblk_request_release(request);
+	list_move(&request->node, &queue->free);
+	queue->released++;
+}
+
+/* Let go of what was given back where it ended. */
+static void vblk_queue_reap(struct vblk_queue *queue)
+{
+	struct vblk_request *request, *next;
+	LIST_HEAD(given);
+
+	spin_lock_irq(&queue->done_lock);
+	list_splice_init(&queue->given, &given);
+	spin_unlock_irq(&queue->done_lock);
+	list_for_each_entry_safe(request, next, &given, node)
+		vblk_queue_release(queue, request);
+}
+
+/* Give back what ended, and was not given back there. */
+static void vblk_queue_finish(struct vblk_queue *queue)
+{
+	struct vr_done done[VBLK_BATCH];
+	struct vblk_request *request, *next;
+	LIST_HEAD(ended);
+	u32 n = 0;
+
+	spin_lock_irq(&queue->done_lock);
+	list_splice_init(&queue->done, &ended);
+	spin_unlock_irq(&queue->done_lock);
+
+	list_for_each_entry_safe(request, next, &ended, node) {
+		list_del_init(&request->node);
+		if (!vblk_request_finish(request, &done[n].len))
+			continue;
+		done[n++].ticket = request->ticket;
+		vblk_queue_release(queue, request);
+		if (n == VBLK_BATCH) {
+			vblk_ring_give(queue, done, n);
+			n = 0;
+		}
+	}
+	if (n)
+		vblk_ring_give(queue, done, n);
+}
+
+/* Begin what @queue->chain asks for. */
+static int vblk_queue_begin(struct vblk_queue *queue)
+{
+	struct vblk_request *request;
+	int ret;
+
+	if (list_empty(&queue->free))
+		vblk_queue_reap(queue);
+	request = list_first_entry_or_null(&queue->free, struct vblk_request, node);
+	ret = request ? 0 : -ENOMEM;
+	if (!ret) {
+		list_del_init(&request->node);
+		queue->started++;
+		ret = vblk_request_begin(request, &queue->chain);
+		if (ret) {
+			queue->started--;
+			list_add(&request->node, &queue->free);
+		}
+	}
+	queue->stalled = ret;
+	if (ret) {
+		queue->stats.stalls++;
+		mod_delayed_work(vblk_wq, &queue->later, VBLK_RETRY);
+	} else {
+		queue->stats.requests++;
+	}
+	return ret;
+}
+
+static void vblk_queue_give_back_bad(struct vblk_queue *queue)
+{
+	struct vr_done done = { .ticket = queue->chain.ticket };
+
+	queue->stats.bad_chains++;
+	trace_vblk_queue_bad_chain(queue, -EBADMSG, queue->chain.fault);
+	queue->started++;
+	queue->released++;
+	spin_lock_irq(&queue->done_lock);
+	queue->ended++;
+	spin_unlock_irq(&queue->done_lock);
+	vblk_ring_give(queue, &done, 1);
+}
+
+/* Serve what the driver offers, within the budget; true if there may be more. */
+static bool vblk_queue_take(struct vblk_queue *queue)
+{
+	u32 n;
+	int ret;
+
+	queue->charge = 0;
+	if (queue->stalled && vblk_queue_begin(queue))
+		return false;
+	for (n = 0; n < VBLK_BUDGET_REQUESTS && queue->charge < VBLK_BUDGET_BYTES; n++) {
+		ret = vblk_ring_pop(queue);
+		if (!ret)
+			return false;
+		if (ret == -EBADMSG) {
+			vblk_queue_give_back_bad(queue);
+			continue;
+		}
+		if (ret < 0) {
+			vblk_ring_break(queue, ret);
+			return false;
+		}
+		queue->charge += queue->chain.out_len + queue->chain.in_len;
+		if (vblk_queue_begin(queue))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Wait a little for the next chain, as long as the worker has nothing else to do:
+ * the driver need not notify, nor the worker be woken.
+ */
+static bool vblk_queue_poll(struct vblk_queue *queue, const struct vblk_worker *worker)
+{
+	u64 end = local_clock() + (u64)READ_ONCE(queue->busyloop) * NSEC_PER_USEC;
+
+	while (local_clock() < end && !need_resched() && !signal_pending(current) &&
+	       llist_empty(&worker->work)) {
+		if (vblk_ring_pending(queue))
+			return true;
+		cpu_relax();
+	}
+	return false;
+}
+
+/* Serve until there is nothing more to take, or the budget is spent. */
+static bool vblk_queue_run(struct vblk_queue *queue, const struct vblk_worker *worker)
+{
+	bool more;
+	int ret;
+
+	ret = vblk_ring_kick_off(queue);
+	if (!ret) {
+		do {
+			more = vblk_queue_take(queue);
+		} while (!more && queue->state == VBLK_RUNNING && !queue->stalled &&
+			 vblk_queue_poll(queue, worker));
+		if (more || queue->state != VBLK_RUNNING || queue->stalled)
+			return more;
+		ret = vblk_ring_kick_on(queue);
+	}
+	if (ret < 0)
+		vblk_ring_break(queue, ret);
+	return ret > 0;
+}
+
+/**
+ * vblk_queue_serve() - do what there is to do
+ * @queue: the queue
+ * @worker: whose thread this is, maybe no longer the queue's
+ *
+ * Context: a worker, that has just taken the queue from its list.
+ */
+void vblk_queue_serve(struct vblk_queue *queue, const struct vblk_worker *worker)
+{
+	struct blk_plug plug;
+	unsigned int noio;
+	bool more = false;
+
+	clear_bit(0, &queue->queued);
+	smp_mb__after_atomic();	/* what is added from here on queues it again */
+
+	mutex_lock(&queue->mutex);
+	if (queue->state != VBLK_STOPPED) {
+		noio = memalloc_noio_save();
+		WRITE_ONCE(queue->server, current);
+		vblk_queue_reap(queue);
+		vblk_queue_finish(queue);
+		if (queue->state == VBLK_RUNNING) {
+			vblk_ring_map(queue);
+			blk_start_plug(&plug);
+			more = vblk_queue_run(queue, worker);
+			blk_finish_plug(&plug);
+			vblk_queue_finish(queue);
+		}
+		WRITE_ONCE(queue->server, NULL);
+		vblk_queue_finish(queue);
+		if (queue->released != queue->started)
+			queue_delayed_work(vblk_wq, &queue->later, VBLK_LATER);
+		memalloc_noio_restore(noio);
+	}
+	mutex_unlock(&queue->mutex);
+	if (more)
+		vblk_queue_wake(queue);
+}
+
+static void vblk_queue_later(struct work_struct *work)
+{
+	vblk_queue_wake(container_of(to_delayed_work(work), struct vblk_queue, later));
+}
+
+/*
+ * Start and stop
+ */
+
+/* Those that end requests look at it as well. */
+static void vblk_queue_set_state(struct vblk_queue *queue, enum vblk_queue_state state)
+{
+	spin_lock_irq(&queue->done_lock);
+	queue->state = state;
+	spin_unlock_irq(&queue->done_lock);
+}
+
+static int vblk_queue_alloc(struct vblk_queue *queue)
+{
+	u32 i;
+
+	queue->chain.max = max(queue->num, VBLK_MIN_SEGS);
+	queue->chain.segs = kvmalloc_array(queue->chain.max, sizeof(*queue->chain.segs),
+					   GFP_KERNEL_ACCOUNT);
+	queue->requests = kvcalloc(queue->num, sizeof(*queue->requests), GFP_KERNEL_ACCOUNT);
+	if (!queue->chain.segs || !queue->requests)
+		return -ENOMEM;
+	for (i = 0; i < queue->num; i++) {
+		queue->requests[i].queue = queue;
+		queue->requests[i].vecs = queue->requests[i].inline_vecs;
+		list_add_tail(&queue->requests[i].node, &queue->free);
+	}
+	return 0;
+}
+
+static void vblk_queue_free(struct vblk_queue *queue)
+{
+	INIT_LIST_HEAD(&queue->free);
+	INIT_LIST_HEAD(&queue->done);
+	INIT_LIST_HEAD(&queue->given);
+	kvfree(queue->requests);
+	queue->requests = NULL;
+	kvfree(queue->chain.segs);
+	queue->chain.segs = NULL;
+	vblk_memory_put(queue->memory);
+	queue->memory = NULL;
+}
+
+/* Whether what the VMM said makes a queue; it need not use all of them. */
+static bool vblk_queue_is_set_up(const struct vblk_queue *queue)
+{
+	return queue->num && queue->has_at;
+}
+
+/**
+ * vblk_queue_prepare() - get all that a queue needs to be served
+ * @queue: one that is stopped
+ *
+ * A queue that was not set up stays as it is: drivers may use less than there are.
+ *
+ * Context: the owner, under the device's mutex, which has memory and a backend.
+ * Return: 0, or -EFAULT, -EINVAL, -ENOMEM
+ */
+int vblk_queue_prepare(struct vblk_queue *queue)
+{
+	int ret;
+
+	if (!vblk_queue_is_set_up(queue))
+		return 0;
+	mutex_lock(&queue->mutex);
+	queue->features = queue->dev->features;
+	queue->little_endian = !queue->big_endian ||
+			       queue->features & BIT_ULL(VIRTIO_F_VERSION_1);
+	queue->memory = queue->dev->memory;
+	vblk_memory_get(queue->memory);
+	ret = vblk_queue_alloc(queue) ?: vblk_ring_start(queue);
+	if (ret)
+		vblk_queue_free(queue);
+	mutex_unlock(&queue->mutex);
+	return ret;
+}
+
+/**
+ * vblk_queue_start() - begin to serve a queue
+ * @queue: one that was prepared
+ */
+void vblk_queue_start(struct vblk_queue *queue)
+{
+	if (!queue->requests)
+		return;
+	mutex_lock(&queue->mutex);
+	vblk_queue_set_state(queue, VBLK_RUNNING);
+	mutex_unlock(&queue->mutex);
+	/* What came before us was a kick to nobody. */
+	vblk_queue_wake(queue);
+}
+
+/**
+ * vblk_queue_abandon() - undo vblk_queue_prepare(), also where it was not called
+ * @queue: one that was not started
+ */
+void vblk_queue_abandon(struct vblk_queue *queue)
+{
+	if (!queue->requests)
+		return;
+	mutex_lock(&queue->mutex);
+	vblk_ring_stop(queue);
+	vblk_queue_free(queue);
+	mutex_unlock(&queue->mutex);
+}
+
+static bool vblk_queue_is_drained(const struct vblk_queue *queue)
+{
+	return READ_ONCE(queue->finished) == READ_ONCE(queue->started);
+}
+
+/*
+ * Take nothing new, and wait for what is in flight, which needs the mutex. With 0
+ * it is held, as it was before.
+ */
+static int vblk_queue_drain(struct vblk_queue *queue)
+{
+	vblk_queue_set_state(queue, VBLK_STOPPING);
+	mutex_unlock(&queue->mutex);
+	return wait_event_killable(queue->drained, vblk_queue_is_drained(queue)) ?:
+	       mutex_lock_killable(&queue->mutex);
+}
+
+/**
+ * vblk_queue_stop() - stop to serve a queue
+ * @queue: the queue, in any state
+ *
+ * When it returns 0, nothing is in flight, all is given back, and nothing of the
+ * owner's memory is touched any more. Where the ring is to go on is in base.
+ *
+ * Context: the owner, under the device's mutex; sleeps for as long as the disk does.
+ * Return: 0, or -EINTR in a task that is being killed
+ */
+int vblk_queue_stop(struct vblk_queue *queue)
+{
+	int ret;
+
+	ret = mutex_lock_killable(&queue->mutex);
+	if (ret)
+		return ret;
+	if (queue->state != VBLK_STOPPED) {
+		ret = vblk_queue_drain(queue);
+		if (ret)
+			return ret;
+		/* A chain that waits for memory was not taken, as far as others know. */
+		queue->base = (u16)(vr_base(&queue->vr) - queue->stalled);
+		queue->stalled = false;
+		vblk_queue_set_state(queue, VBLK_STOPPED);
+		vblk_queue_reap(queue);
+		vblk_ring_stop(queue);
+		vblk_queue_free(queue);
+	}
+	mutex_unlock(&queue->mutex);
+	cancel_delayed_work_sync(&queue->later);
+	return 0;
+}
+
+/**
+ * vblk_queue_set_memory() - have a queue use another table of the guest's memory
+ * @queue: the queue, in any state
+ * @memory: the table
+ * @drain: something of the old one is gone: what is in flight has to end first
+ *
+ * Context: the owner, under the device's mutex.
+ * Return: 0, or -EINTR in a task that is being killed
+ */
+int vblk_queue_set_memory(struct vblk_queue *queue, struct vblk_memory *memory, bool drain)
+{
+	enum vblk_queue_state state;
+	int ret;
+
+	ret = mutex_lock_killable(&queue->mutex);
+	if (ret)
+		return ret;
+	state = queue->state;
+	if (state != VBLK_STOPPED) {
+		if (drain) {
+			ret = vblk_queue_drain(queue);
+			if (ret)
+				return ret;
+			vblk_queue_set_state(queue, state);
+			vblk_queue_reap(queue);
+		}
+		vblk_memory_get(memory);
+		vblk_memory_put(queue->memory);
+		queue->memory = memory;
+	}
+	mutex_unlock(&queue->mutex);
+	vblk_queue_wake(queue);
+	return 0;
+}
+
+/**
+ * vblk_queue_kill() - let go of a queue whose device is closed
+ * @queue: the queue; no worker serves it any more
+ *
+ * Context: the last close; nobody else knows the device.
+ * Return: whether there are requests in flight; the last one puts the device
+ */
+bool vblk_queue_kill(struct vblk_queue *queue)
+{
+	bool in_flight;
+
+	cancel_delayed_work_sync(&queue->later);
+	spin_lock_irq(&queue->done_lock);
+	queue->state = VBLK_DEAD;
+	in_flight = queue->ended != queue->started;
+	spin_unlock_irq(&queue->done_lock);
+	vblk_ring_stop(queue);
+	return in_flight;
+}
+
+/*
+ * Eventfds
+ */
+
+/* Runs with the lock of the eventfd held: no lock of ours may be taken. */
+static int vblk_queue_kicked(wait_queue_entry_t *entry, unsigned int mode, int sync, void *key)
+{
+	struct vblk_queue *queue = container_of(entry, struct vblk_queue, kick_entry);
+
+	if (key_to_poll(key) & EPOLLIN) {
+		queue->kicks++;
+		trace_vblk_queue_kick(queue);
+		vblk_queue_wake(queue);
+	}
+	return 0;
+}
+
+static void vblk_queue_hook(struct file *file, wait_queue_head_t *head, poll_table *table)
+{
+	struct vblk_queue *queue = container_of(table, struct vblk_queue, kick_table);
+
+	queue->kick_head = head;
+	add_wait_queue(head, &queue->kick_entry);
+}
+
+static void vblk_queue_unhook(struct vblk_queue *queue)
+{
+	if (!queue->kick)
+		return;
+	remove_wait_queue(queue->kick_head, &queue->kick_entry);
+	fput(queue->kick);
+	queue->kick = NULL;
+}
+
+/**
+ * vblk_queue_set_kick() - set where the driver's notifications come from
+ * @queue: the queue
+ * @fd: an eventfd; -1 for none
+ *
+ * Context: under the device's mutex.
+ * Return: 0, -EBADF, -EINVAL
+ */
+int vblk_queue_set_kick(struct vblk_queue *queue, int fd)
+{
+	struct file *file = NULL;
+
+	if (fd != -1) {
+		file = eventfd_fget(fd);
+		if (IS_ERR(file))
+			return PTR_ERR(file);
+	}
+	vblk_queue_unhook(queue);
+	if (!file)
+		return 0;
+	queue->kick = file;
+	init_waitqueue_func_entry(&queue->kick_entry, vblk_queue_kicked);
+	init_poll_funcptr(&queue->kick_table, vblk_queue_hook);
+	/* It may have been signalled before. */
+	if (vfs_poll(file, &queue->kick_table) & EPOLLIN)
+		vblk_queue_wake(queue);
+	return 0;
+}
+
+static int vblk_queue_set_eventfd(struct vblk_queue *queue, struct eventfd_ctx **at, int fd)
+{
+	struct eventfd_ctx *ctx = NULL;
+
+	if (fd != -1) {
+		ctx = eventfd_ctx_fdget(fd);
+		if (IS_ERR(ctx))
+			return PTR_ERR(ctx);
+	}
+	/* After this, nobody signals the old one. */
+	spin_lock_irq(&queue->done_lock);
+	swap(ctx, *at);
+	spin_unlock_irq(&queue->done_lock);
+	if (ctx)
+		eventfd_ctx_put(ctx);
+	return 0;
+}
+
+/**
+ * vblk_queue_set_call() - set how to interrupt the driver
+ * @queue: the queue
+ * @fd: an eventfd; -1 for none
+ *
+ * Never waits for requests: VMMs do this whenever the driver masks an interrupt.
+ * The new one is signalled once, for what the old one may have missed.
+ *
+ * Context: under the device's mutex.
+ * Return: 0, -EBADF, -EINVAL
+ */
+int vblk_queue_set_call(struct vblk_queue *queue, int fd)
+{
+	int ret = vblk_queue_set_eventfd(queue, &queue->call, fd);
+
+	if (ret)
+		return ret;
+	spin_lock_irq(&queue->done_lock);
+	if (queue->call)
+		eventfd_signal(queue->call);
+	spin_unlock_irq(&queue->done_lock);
+	return 0;
+}
+
+/**
+ * vblk_queue_set_err() - set how to tell the VMM that the ring is broken
+ * @queue: the queue
+ * @fd: an eventfd; -1 for none
+ *
+ * Context: under the device's mutex.
+ * Return: 0, -EBADF, -EINVAL
+ */
+int vblk_queue_set_err(struct vblk_queue *queue, int fd)
+{
+	return vblk_queue_set_eventfd(queue, &queue->err, fd);
+}
+
+/**
+ * vblk_queue_create() - a queue of which nothing is known
+ * @dev: its device
+ * @index: its number
+ *
+ * Return: the queue, or NULL if there is no memory for it
+ */
+struct vblk_queue *vblk_queue_create(struct vblk_dev *dev, u32 index)
+{
+	struct vblk_queue *queue = kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
+
+	if (!queue)
+		return NULL;
+	queue->dev = dev;
+	queue->index = index;
+	mutex_init(&queue->mutex);
+	spin_lock_init(&queue->done_lock);
+	INIT_LIST_HEAD(&queue->free);
+	INIT_LIST_HEAD(&queue->done);
+	spin_lock_init(&queue->avail_lock);
+	INIT_LIST_HEAD(&queue->given);
+	INIT_DELAYED_WORK(&queue->later, vblk_queue_later);
+	vblk_overflow_init(queue);
+	init_waitqueue_head(&queue->drained);
+	return queue;
+}
+
+/**
+ * vblk_queue_destroy() - undo vblk_queue_create()
+ * @queue: one with nothing in flight, and no worker; NULL is none
+ */
+void vblk_queue_destroy(struct vblk_queue *queue)
+{
+	struct vblk_request *request;
+
+	if (!queue)
+		return;
+	vblk_overflow_exit(queue);
+	list_for_each_entry(request, &queue->done, node)
+		vblk_request_release(request);
+	list_for_each_entry(request, &queue->given, node)
+		vblk_request_release(request);
+	vblk_queue_free(queue);
+	vblk_queue_unhook(queue);
+	if (queue->call)
+		eventfd_ctx_put(queue->call);
+	if (queue->err)
+		eventfd_ctx_put(queue->err);
+	mutex_destroy(&queue->mutex);
+	kfree(queue);
+}

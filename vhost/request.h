@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VBLK_REQUEST_H
+#define _VBLK_REQUEST_H
+
+#include <linux/atomic.h>
+#include <linux/bio.h>
+#include <linux/bvec.h>
+#include <linux/list.h>
+#include <linux/vhost_blk.h>
+
+#include "../vringh/vring.h"
+
+struct cgroup_subsys_state;
+struct vblk_queue;
+
+/* Vectors that need no allocation. */
+#define VBLK_INLINE_VECS 8
+
+/* What one request may pin or bounce, in pages. */
+#define VBLK_MAX_PAGES 32768
+
+/* Descriptors of a chain that are taken from a ring that is shorter than this. */
+#define VBLK_MIN_SEGS 256U
+
+/* Ranges of one request to discard, to erase or to write zeroes to. */
+#define VBLK_MAX_RANGES 64
+
+/**
+ * struct vblk_request - a request of the driver, from vr_pop() to vr_push()
+ * @node: on the queue's list of free ones, or of those that ended
+ * @queue: whose it is
+ * @ticket: to give the chain back with
+ * @type: VIRTIO_BLK_T_*
+ * @status: what the driver is told, VIRTIO_BLK_S_*
+ * @retried: it was begun again, since the disk could not do it the first way
+ * @flushed: it is to flush, or was: all it does, or the second half of it
+ * @durable: what it writes has to be safe when it ends
+ * @may_wait: the disk may be waited for; if not, BLK_STS_AGAIN ends it
+ * @bounced: the vectors are pages of ours, to be copied from or to @segs
+ * @sector: where it begins, in units of 512 bytes
+ * @len: bytes of data
+ * @written: how many bytes the driver may find written if all is well
+ * @status_at: the owner's address of the status byte, 0 if there is none
+ * @status_page: the page it is in, pinned; NULL if it was not pinned
+ * @vecs: the data: pinned pages of the owner, or ours
+ * @nr_vecs: number of those
+ * @segs: for @bounced and to read, where the data goes
+ * @nr_segs: number of those
+ * @nr_ranges: number of @ranges
+ * @ranges: what to discard, checked
+ * @bios_left: how many have not ended; the last ends the request
+ * @error: of the first that failed
+ * @blkcg: while it waits for the disk, the cgroup to be charged
+ * @bio: the first of its bios
+ * @inline_vecs: @vecs, if they suffice
+ *
+ * The worker's, but from execute until the last bio ends it is the block layer's.
+ */
+struct vblk_request {
+	struct list_head node;
+	struct vblk_queue *queue;
+	struct vr_ticket ticket;
+	u32 type;
+	u8 status;
+	bool retried;
+	bool flushed;
+	bool durable;
+	bool may_wait;
+	bool bounced;
+	u64 sector;
+	u64 len;
+	u32 written;
+	unsigned long status_at;
+	struct page *status_page;
+	struct bio_vec *vecs;
+	u32 nr_vecs;
+	u32 nr_segs;
+	struct vr_seg *segs;
+	u32 nr_ranges;
+	struct virtio_blk_discard_write_zeroes *ranges;
+	atomic_t bios_left;
+	blk_status_t error;
+	struct cgroup_subsys_state *blkcg;
+	struct bio bio;
+	struct bio_vec inline_vecs[VBLK_INLINE_VECS];
+};
+
+static inline bool vblk_request_writes(const struct vblk_request *request)
+{
+	return request->type != VIRTIO_BLK_T_IN;
+}
+
+void vblk_request_execute(struct vblk_request *request);
+int vblk_request_begin(struct vblk_request *request, const struct vr_chain *chain);
+void vblk_request_end(struct vblk_request *request, blk_status_t error);
+bool vblk_request_finish(struct vblk_request *request, u32 *len);
+bool vblk_request_finish_here(struct vblk_request *request, u32 *len);
+void vblk_request_release(struct vblk_request *request);
+
+#endif /* _VBLK_REQUEST_H */

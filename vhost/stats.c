@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a queue did, in numbers. */
+#include <linux/compiler.h>
+#include <linux/seq_file.h>
+
+#include "queue.h"
+#include "stats.h"
+
+static const char *const vblk_state_names[] = {
+	[VBLK_STOPPED] = "stopped",
+	[VBLK_RUNNING] = "running",
+	[VBLK_STOPPING] = "stopping",
+	[VBLK_BROKEN] = "broken",
+	[VBLK_DEAD] = "dead",
+};
+
+/**
+ * vblk_stats_show() - a queue's line of /proc/PID/fdinfo/FD
+ * @queue: the queue
+ * @m: where to print it
+ *
+ * When nothing is in flight, taken = given = ended, and pinned = unpinned.
+ *
+ * Reads without the locks that the counters are written under, not to wait for who
+ * has them: each is right, but maybe not of the same moment. Hence no KCSAN.
+ */
+void __no_kcsan vblk_stats_show(const struct vblk_queue *queue, struct seq_file *m)
+{
+	const struct vblk_queue_stats *stats = &queue->stats;
+
+	seq_printf(m, "vhost-blk-queue:\t%u %s mapped=%d kicks=%llu taken=%llu ended=%llu given=%llu",
+		   queue->index, vblk_state_names[READ_ONCE(queue->state)], queue->avail_mapped,
+		   queue->kicks, queue->started, queue->ended, queue->finished);
+	seq_printf(m, " direct=%llu interrupts=%llu failed=%llu bad-chains=%llu bounced=%llu",
+		   queue->direct, queue->interrupts, stats->failed, stats->bad_chains,
+		   stats->bounced);
+	seq_printf(m, " overflows=%llu stalls=%llu pinned=%llu unpinned=%llu maps=%llu\n",
+		   stats->overflows, stats->stalls, stats->pins, stats->unpins, stats->maps);
+}

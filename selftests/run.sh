@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Run all the tests and make one flat TAP stream of what they print.
 #
-#   run.sh [DIR]
+#   run.sh [DIR [PROGRAM...]]
 #
 # The tests are those of run.list in DIR, where make put them (the folder of
-# this script). Every result is renumbered and named after its program. A program
-# adds a result of its own: it came to its end, gave all results it planned, and
-# its exit status agrees. Only if all is well is the exit status 0.
+# this script), or only those that are named. Every result is renumbered and named
+# after its program. A program adds a result of its own: it came to its end, gave
+# all results it planned, and its exit status agrees. Only if all is well is the
+# exit status 0.
 
 here=$(dirname "$(realpath "$0")")
 dir=$(realpath "${1:-$here}")
@@ -85,6 +86,6 @@ echo 'TAP version 13'
 [ -s "$dir/run.list" ] || result 1 "no tests in $dir: make them first"
 while read -r program; do
 	run "$program"
-done < <(cat "$dir/run.list" 2>/dev/null)
+done < <(if [ $# -gt 1 ]; then printf '%s\n' "${@:2}"; else cat "$dir/run.list" 2>/dev/null; fi)
 echo "1..$count"
 [ $failures = 0 ]

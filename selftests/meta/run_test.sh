@@ -16,17 +16,17 @@ program() {
 	echo "$1" >>"$scratch/run.list"
 }
 
-# expect NAME STATUS: run.sh ends with STATUS (0, or 1 for any failure) and its
-# results are the lines on standard input.
+# expect NAME STATUS [PROGRAM...]: run.sh ends with STATUS (0, or 1 for any failure)
+# and its results are the lines on standard input.
 expect() {
 	cat >"$scratch/expected"
-	try "$1" agrees "$2"
+	try "$1" agrees "${@:2}"
 	rm -f "$scratch"/*
 }
 
 agrees() {
 	local got=0
-	"$run" "$scratch" >"$scratch/said" 2>&1 || got=1
+	"$run" "$scratch" "${@:2}" >"$scratch/said" 2>&1 || got=1
 	echo "exit status $got"
 	[ "$got" = "$1" ] && grep -v '^#' "$scratch/said" | diff "$scratch/expected" -
 }
@@ -53,6 +53,21 @@ ok 4 fine: comes to its end
 ok 5 whole: without a newline
 ok 6 whole: comes to its end
 1..6
+EOT
+
+program other <<'EOT'
+echo 1..1
+echo 'not ok 1 - it runs'
+EOT
+program chosen <<'EOT'
+echo 1..1
+echo 'ok 1 - it runs'
+EOT
+expect 'one program of several' 0 chosen <<'EOT'
+TAP version 13
+ok 1 chosen: it runs
+ok 2 chosen: comes to its end
+1..2
 EOT
 
 program fails <<'EOT'

@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Workers: the ioctls about them, and that what they do is charged to, and limited
+ * like, their owner.
+ */
+#include <linux/capability.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/syscall.h>
+
+#include "kselftest_harness.h"
+#include "lib/clock.h"
+#include "lib/disk.h"
+#include "lib/request.h"
+#include "lib/trace.h"
+
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 120
+
+#define CGROUP		"/sys/fs/cgroup"
+#define CGROUP_OURS	CGROUP "/vhost_blk_test"
+
+FIXTURE(worker) {
+	struct disk disk;
+	struct guest guest;
+	int fd;
+};
+
+FIXTURE_SETUP(worker)
+{
+	const struct disk_setup none = { .kind = DISK_DEV_NULL };
+	const struct guest_setup setup = { .queues = 2 };
+
+	ASSERT_EQ(NULL, disk_make(&self->disk, &none));
+	ASSERT_EQ(0, guest_open(&self->guest, &setup));
+	ASSERT_EQ(0, guest_attach(&self->guest, self->disk.fd));
+	self->fd = self->guest.fd;
+}
+
+FIXTURE_TEARDOWN(worker)
+{
+	guest_close(&self->guest);
+	disk_remove(&self->disk);
+}
+
+/* A new worker's number, or minus an error number. */
+static int new_worker(int fd)
+{
+	struct vhost_worker_state state = { ~0U };
+	int ret = attempt(fd, VHOST_NEW_WORKER, &state);
+
+	return ret ? -ret : (int)state.worker_id;
+}
+
+static int free_worker(int fd, __u32 id)
+{
+	struct vhost_worker_state state = { id };
+
+	return attempt(fd, VHOST_FREE_WORKER, &state);
+}
+
+static int attach_worker(int fd, __u32 queue, __u32 id)
+{
+	struct vhost_vring_worker state = { queue, id };
+
+	return attempt(fd, VHOST_ATTACH_VRING_WORKER, &state);
+}
+
+static int worker_of(int fd, __u32 queue)
+{
+	struct vhost_vring_worker state = { queue, ~0U };
+	int ret = attempt(fd, VHOST_GET_VRING_WORKER, &state);
+
+	return ret ? -ret : state.index != queue ? -EBADMSG : (int)state.worker_id;
+}
+
+TEST_F(worker, queues_begin_with_worker_0)
+{
+	EXPECT_EQ(0, worker_of(self->fd, 0));
+	EXPECT_EQ(0, worker_of(self->fd, 1));
+	EXPECT_EQ(0, worker_of(self->fd, 255));
+}
+
+TEST_F(worker, new_attach_free)
+{
+	int id = new_worker(self->fd), other = new_worker(self->fd);
+
+	ASSERT_LT(0, id);
+	ASSERT_LT(0, other);
+	EXPECT_NE(id, other);
+	EXPECT_EQ(0, attach_worker(self->fd, 1, id));
+	EXPECT_EQ(0, attach_worker(self->fd, 1, id));
+	EXPECT_EQ(id, worker_of(self->fd, 1));
+	EXPECT_EQ(0, worker_of(self->fd, 0));
+	EXPECT_TRUE(request_works(&self->guest.queues[0]));
+	EXPECT_TRUE(request_works(&self->guest.queues[1]));
+	EXPECT_EQ(EBUSY, free_worker(self->fd, id));
+	EXPECT_EQ(0, attach_worker(self->fd, 1, other));
+	EXPECT_EQ(0, free_worker(self->fd, id));
+	EXPECT_EQ(ENODEV, free_worker(self->fd, id));
+	EXPECT_EQ(ENODEV, attach_worker(self->fd, 1, id));
+	EXPECT_EQ(other, worker_of(self->fd, 1));
+	EXPECT_TRUE(request_works(&self->guest.queues[1]));
+}
+
+TEST_F(worker, worker_0_stays)
+{
+	int id = new_worker(self->fd);
+
+	ASSERT_LT(0, id);
+	EXPECT_EQ(EBUSY, free_worker(self->fd, 0));
+	for (__u32 i = 0; i < 2; i++)
+		ASSERT_EQ(0, attach_worker(self->fd, i, id));
+	EXPECT_EQ(EBUSY, free_worker(self->fd, 0));
+}
+
+TEST_F(worker, unknown_ones)
+{
+	static const __u32 ids[] = { 1, 255, 256, 1U << 31, ~0U };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(ids); i++) {
+		EXPECT_EQ(ENODEV, free_worker(self->fd, ids[i]));
+		EXPECT_EQ(ENODEV, attach_worker(self->fd, 0, ids[i]));
+	}
+	EXPECT_EQ(0, worker_of(self->fd, 0));
+}
+
+/* The answer cannot be given: there is not one more than before. */
+TEST_F(worker, new_without_an_answer)
+{
+	char *page = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	for (int i = 0; i < 300; i++)
+		ASSERT_EQ(EFAULT, attempt(self->fd, VHOST_NEW_WORKER, page));
+	EXPECT_LT(0, new_worker(self->fd));
+}
+
+TEST_F(worker, there_are_256_at_most)
+{
+	int ids[256];
+
+	for (int i = 1; i < 256; i++) {
+		ids[i] = new_worker(self->fd);
+		ASSERT_LT(0, ids[i])
+			TH_LOG("worker %d", i);
+	}
+	EXPECT_EQ(-EBUSY, new_worker(self->fd));
+	EXPECT_EQ(0, free_worker(self->fd, ids[100]));
+	EXPECT_EQ(ids[100], new_worker(self->fd));
+	EXPECT_TRUE(request_works(&self->guest.queues[0]));
+}
+
+TEST_F(worker, goes_with_reset)
+{
+	ASSERT_LT(0, new_worker(self->fd));
+	ASSERT_EQ(0, attach_worker(self->fd, 1, 1));
+	ASSERT_EQ(0, reset_owner(self->fd));
+	ASSERT_EQ(0, set_owner(self->fd));
+	EXPECT_EQ(0, worker_of(self->fd, 1));
+	EXPECT_EQ(ENODEV, free_worker(self->fd, 1));
+}
+
+static int get_fork(int fd)
+{
+	__u8 fork = 0xff;
+
+	return attempt(fd, VHOST_GET_FORK_FROM_OWNER, &fork) ? -1 : fork;
+}
+
+static int set_fork(int fd, __u8 fork)
+{
+	return attempt(fd, VHOST_SET_FORK_FROM_OWNER, &fork);
+}
+
+TEST_F(worker, is_of_one_kind)
+{
+	int fd = open(DEVICE, O_RDWR | O_CLOEXEC), kind = get_fork(fd);
+
+	ASSERT_TRUE(kind == 0 || kind == 1);
+	EXPECT_EQ(0, set_fork(fd, kind));
+	EXPECT_EQ(EINVAL, set_fork(fd, !kind));
+	EXPECT_EQ(EINVAL, set_fork(fd, 2));
+	EXPECT_EQ(EINVAL, set_fork(fd, 255));
+	EXPECT_EQ(kind, get_fork(fd));
+	EXPECT_EQ(EBUSY, set_fork(self->fd, kind));
+	EXPECT_EQ(EBUSY, set_fork(self->fd, !kind));
+	EXPECT_EQ(kind, get_fork(self->fd));
+	close(fd);
+}
+
+/*
+ * Limits
+ */
+
+/* The number that the kernel gives for @key of this process, or -1. */
+static long own_number(const char *key)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	char line[128];
+	long number = -1;
+
+	while (file && number < 0 && fgets(line, sizeof(line), file))
+		if (!strncmp(line, key, strlen(key)))
+			number = strtol(line + strlen(key), NULL, 10);
+	if (file)
+		fclose(file);
+	return number;
+}
+
+static long number_of_threads(void)
+{
+	return own_number("Threads:");
+}
+
+static long locked_kb(void)
+{
+	return own_number("VmLck:");
+}
+
+TEST_F(worker, is_a_thread_of_its_owner)
+{
+	long before = number_of_threads();
+
+	if (!get_fork(self->fd))
+		SKIP(return, "n/a: it is a thread of the kernel");
+	EXPECT_EQ(2, before);
+	ASSERT_LT(0, new_worker(self->fd));
+	EXPECT_EQ(before + 1, number_of_threads());
+	ASSERT_EQ(0, free_worker(self->fd, 1));
+	EXPECT_TRUE(BECOMES_TRUE(number_of_threads() == before));
+	close(self->fd);
+	self->guest.fd = -1;
+	EXPECT_TRUE(BECOMES_TRUE(number_of_threads() == 1));
+}
+
+/* As somebody for whom limits are limits. */
+static int lose_privileges(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = {};
+
+	return setgid(65534) || setuid(65534) || syscall(SYS_capset, &header, none);
+}
+
+TEST_F(worker, counts_as_a_process)
+{
+	struct rlimit limit = { 4, 4 };
+	int made = 0, ret;
+
+	if (!get_fork(self->fd))
+		SKIP(return, "n/a: it is a thread of the kernel");
+	ASSERT_EQ(0, reset_owner(self->fd));
+	ASSERT_EQ(0, lose_privileges());
+	ASSERT_EQ(0, setrlimit(RLIMIT_NPROC, &limit));
+	ASSERT_EQ(0, set_owner(self->fd));
+	while ((ret = new_worker(self->fd)) > 0)
+		made++;
+	EXPECT_EQ(-EAGAIN, ret);
+	EXPECT_GE(4, made);
+	EXPECT_EQ(EBUSY, set_owner(self->fd));
+	EXPECT_EQ(0, free_worker(self->fd, 1));
+	EXPECT_EQ(1, new_worker(self->fd));
+}
+
+/* What is mapped for the kernel is locked memory, and given back. */
+TEST_F(worker, locks_the_rings_of_its_owner)
+{
+	ASSERT_TRUE(request_works(&self->guest.queues[0]));
+	EXPECT_LT(0, locked_kb());
+	EXPECT_LT(0, guest_count(&self->guest.queues[0], "maps"));
+	ASSERT_EQ(0, guest_detach(&self->guest));
+	EXPECT_EQ(0, locked_kb());
+	for (int i = 0; i < 100; i++) {
+		ASSERT_EQ(0, guest_attach(&self->guest, self->disk.fd));
+		ASSERT_EQ(0, guest_detach(&self->guest));
+	}
+	EXPECT_EQ(0, locked_kb());
+	/* Also if it fails half-way. */
+	self->guest.queues[1].drv.used->idx = 1000;
+	EXPECT_EQ(EINVAL, guest_attach(&self->guest, self->disk.fd));
+	EXPECT_EQ(0, locked_kb());
+}
+
+/* Without any memory to lock all works, in another way. */
+TEST_F(worker, needs_no_locked_memory)
+{
+	struct rlimit limit = { 0, 0 };
+
+	ASSERT_EQ(0, guest_detach(&self->guest));
+	ASSERT_EQ(0, lose_privileges());
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
+	ASSERT_EQ(0, guest_attach(&self->guest, self->disk.fd));
+	for (int i = 0; i < 100; i++)
+		ASSERT_TRUE(request_works(&self->guest.queues[i % 2]));
+	EXPECT_EQ(0, locked_kb());
+	EXPECT_EQ(0, guest_count(&self->guest.queues[0], "direct"));
+}
+
+/* Lines of the trace that have @word. */
+static int traced(const char *word)
+{
+	int n = 0;
+
+	if (!trace_read())
+		return -1;
+	for (const char *at = trace_text; (at = strstr(at, word)); at++)
+		n++;
+	return n;
+}
+
+#define WAKINGS()	(traced("sched_waking: ") + traced("workqueue_queue_work: "))
+
+/* Nothing wakes who has nothing to do, also if there was something before. */
+TEST_F(worker, sleeps_while_there_is_nothing_to_do)
+{
+	const char *why = trace_begin();
+	__u32 busyloop = 1000;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_TRUE(trace_event("sched/sched_waking", "comm ~ \"vblk-*\""));
+	ASSERT_TRUE(trace_event("workqueue/workqueue_queue_work", "workqueue ~ \"vhost-blk*\""));
+	ASSERT_EQ(0, guest_queue_ioctl(&self->guest.queues[1], VHOST_SET_VRING_BUSYLOOP_TIMEOUT,
+				       &busyloop));
+	for (int i = 0; i < 10; i++)
+		ASSERT_TRUE(request_works(&self->guest.queues[i % 2]));
+	EXPECT_LT(0, WAKINGS());
+	sleep_ms(500);
+	ASSERT_TRUE(trace_clear());
+	sleep_ms(1500);
+	EXPECT_EQ(0, WAKINGS())
+		TH_LOG("%s", trace_text);
+	trace_end();
+}
+
+/*
+ * Control groups
+ */
+
+/* The number behind @key in @file of our group, in the line that begins with @line. */
+static long group_count(const char *file, const char *line, const char *key)
+{
+	char path[128], text[512];
+	const char *at;
+	long count = -1;
+	FILE *stat;
+
+	snprintf(path, sizeof(path), CGROUP_OURS "/%s", file);
+	stat = fopen(path, "r");
+	while (stat && fgets(text, sizeof(text), stat)) {
+		at = strstr(text, key);
+		if (at && !strncmp(text, line, strlen(line)))
+			count = strtol(at + strlen(key), NULL, 10);
+	}
+	if (stat)
+		fclose(stat);
+	return count;
+}
+
+/* The time of a group is counted without a controller for it. */
+static const char *enter_group(void)
+{
+	int ret = write_file(CGROUP "/cgroup.subtree_control", "+io");
+
+	if (ret)
+		return "no controller for I/O in " CGROUP;
+	rmdir(CGROUP_OURS);
+	if (mkdir(CGROUP_OURS, 0755))
+		return strerror(errno);
+	return write_file(CGROUP_OURS "/cgroup.procs", "0") ? "cannot enter a group" : NULL;
+}
+
+static void leave_group(void)
+{
+	write_file(CGROUP "/cgroup.procs", "0");
+	BECOMES_TRUE(!rmdir(CGROUP_OURS));
+	write_file(CGROUP "/cgroup.subtree_control", "-io");
+}
+
+TEST_F(worker, works_on_behalf_of_its_owner)
+{
+	const struct disk_setup setup = { .kind = DISK_NULL_BLK };
+	const struct guest_setup one = {};
+	struct guest_queue *queue;
+	struct guest guest;
+	struct disk disk;
+	const char *why = disk_make(&disk, &setup);
+	struct stat st;
+	char number[32];
+	__u64 data;
+
+	if (!why)
+		why = enter_group();
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, fstat(disk.fd, &st));
+	snprintf(number, sizeof(number), "%u:%u ", major(st.st_rdev), minor(st.st_rdev));
+	ASSERT_EQ(0, guest_open(&guest, &one));
+	ASSERT_EQ(0, guest_attach(&guest, disk.fd));
+	queue = &guest.queues[0];
+	data = request_alloc(&guest, MIB, 0);
+	for (int i = 0; i < 8; i++) {
+		EXPECT_EQ(VIRTIO_BLK_S_OK, request_do(queue, VIRTIO_BLK_T_IN, 0, data, MIB));
+		EXPECT_EQ(VIRTIO_BLK_S_OK, request_do(queue, VIRTIO_BLK_T_OUT, 0, data, MIB / 2));
+	}
+	EXPECT_LE(8 * (long)MIB, group_count("io.stat", number, "rbytes="));
+	EXPECT_LE(4 * (long)MIB, group_count("io.stat", number, "wbytes="));
+	EXPECT_LE(8, group_count("io.stat", number, "rios="));
+	guest_close(&guest);
+	leave_group();
+	disk_remove(&disk);
+}
+
+/* Also what waits for the disk to have room, which is not begun by the worker. */
+TEST_F(worker, works_on_behalf_of_its_owner_on_a_busy_disk)
+{
+	const struct disk_setup setup = { .kind = DISK_NULL_BLK, .depth = 1, .latency_us = 1000 };
+	const struct guest_setup one = {};
+	struct request requests[16];
+	struct guest_queue *queue;
+	struct guest guest;
+	struct disk disk;
+	const char *why = disk_make(&disk, &setup);
+	struct stat st;
+	char number[32];
+
+	if (!why)
+		why = enter_group();
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, fstat(disk.fd, &st));
+	snprintf(number, sizeof(number), "%u:%u ", major(st.st_rdev), minor(st.st_rdev));
+	ASSERT_EQ(0, guest_open(&guest, &one));
+	ASSERT_EQ(0, guest_attach(&guest, disk.fd));
+	queue = &guest.queues[0];
+	for (int i = 0; i < 16; i++) {
+		requests[i] = (struct request) {
+			.type = VIRTIO_BLK_T_IN, .sector = 1024 * i, .len = 65536,
+			.data = request_alloc(&guest, 65536, 0),
+		};
+		ASSERT_EQ(0, request_add(queue, &requests[i]));
+	}
+	guest_kick(queue);
+	EXPECT_EQ(0, request_wait_all(queue));
+	EXPECT_LT(0, guest_count(queue, "overflows"));
+	EXPECT_LE(16 * 65536, group_count("io.stat", number, "rbytes="));
+	/* The kernel counts as well what was tried in vain: that is not to be the rule. */
+	EXPECT_GT(20 * 65536, group_count("io.stat", number, "rbytes="));
+	guest_close(&guest);
+	leave_group();
+	disk_remove(&disk);
+}
+
+/* The time that it polls is not the host's. */
+TEST_F(worker, spends_the_time_of_its_owner)
+{
+	const struct guest_setup one = {};
+	__u32 busyloop = 10000;
+	long before, begin;
+	struct guest guest;
+	const char *why = enter_group();
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, guest_open(&guest, &one));
+	ASSERT_EQ(0, guest_attach(&guest, self->disk.fd));
+	ASSERT_EQ(0, guest_queue_ioctl(&guest.queues[0], VHOST_SET_VRING_BUSYLOOP_TIMEOUT,
+				       &busyloop));
+	/* The caller sleeps all the while, and the worker does not. */
+	before = group_count("cpu.stat", "usage_usec", "usage_usec");
+	for (begin = now_ms(); now_ms() < begin + 500; sleep_ms(5))
+		eventfd_write(guest.queues[0].kick, 1);
+	EXPECT_LE(50000, group_count("cpu.stat", "usage_usec", "usage_usec") - before);
+	guest_close(&guest);
+	leave_group();
+}
+
+int main(int argc, char **argv)
+{
+	need_device();
+	return test_harness_run(argc, argv);
+}

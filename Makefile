@@ -142,10 +142,10 @@ build-%: | build
 ## Tests:
 ##   make check        all of them, one line of figures at the end
 ##   make lint         the checks of the sources (GATE=NAME for one of them)
-##   make coverage     how much of the module the self tests run
 ##   make test-ring    the ring in user space: tests, fuzzers, proofs, figures
 ##   make fuzz         its fuzzers for as long as it takes (EXECUTIONS=1000000000)
-##   make test-module  the self tests in boxes of all kernels (KERNEL=NAME for one)
+##   make test-module  the self tests in boxes of all kernels (KERNEL=NAME for one);
+##                     with kasan among them, how much of the module they run
 
 .PHONY: check
 check: cache
@@ -157,12 +157,9 @@ lint: tools
 
 .PHONY: test-module
 test-module: tools
-	@tools/check/tap $(foreach k,$(kernels),\
-		'$k=tools/vm/box run $k selftests/run.sh build/$k/selftests')
-
-.PHONY: coverage
-coverage: tools
-	@tools/check/coverage
+	@tools/check/tap $(foreach k,$(kernels),'$k=$(if $(filter kasan,$k),tools/check/coverage,\
+		tools/vm/box run -t 1800 $k selftests/run.sh build/$k/selftests)'); status=$$?; \
+		$(if $(filter kasan,$(kernels)),sed -n 's/^# v.*%/&/p' build/check/kasan.tap;) exit $$status
 
 .PHONY: test-ring
 test-ring: tools

@@ -163,6 +163,13 @@ static void vblk_unpin(struct vblk_request *request)
 	request->nr_vecs = 0;
 }
 
+/* Does @page follow @before by @nr? */
+static bool vblk_page_follows(struct page *page, struct page *before, u32 nr)
+{
+	/* Numbers may be kept with flags that anyone may change, but stay the same. */
+	return data_race(page_to_pfn(page) == page_to_pfn(before) + nr);
+}
+
 /* Add a page to the vectors, to the last one if it follows it. */
 static void vblk_add_page(struct vblk_request *request, struct page *page, u32 offset, u32 len)
 {
@@ -171,8 +178,8 @@ static void vblk_add_page(struct vblk_request *request, struct page *page, u32 o
 
 	if (request->nr_vecs && !offset &&
 	    !((last->bv_offset + last->bv_len) & ~PAGE_MASK) &&
-	    page_to_pfn(page) == page_to_pfn(last->bv_page) +
-				 ((last->bv_offset + last->bv_len) >> PAGE_SHIFT)) {
+	    vblk_page_follows(page, last->bv_page,
+			      (last->bv_offset + last->bv_len) >> PAGE_SHIFT)) {
 		last->bv_len += len;
 		return;
 	}
@@ -675,7 +682,8 @@ bool vblk_request_finish_here(struct vblk_request *request, u32 *len)
 	if (!request->status_page || request->segs || vblk_request_overflows(request) ||
 	    vblk_request_needs_retry(request) || vblk_request_needs_flush(request))
 		return false;
-	page = kmap_local_page(request->status_page);
+	/* As for vblk_page_follows(). */
+	page = data_race(kmap_local_page(request->status_page));
 	WRITE_ONCE(page[offset_in_page(request->status_at)], request->status);
 	kunmap_local(page);
 	*len = vblk_request_len(request);

@@ -417,7 +417,7 @@ TEST_F(worker, works_on_behalf_of_its_owner)
 /* Also what waits for the disk to have room, which is not begun by the worker. */
 TEST_F(worker, works_on_behalf_of_its_owner_on_a_busy_disk)
 {
-	const struct disk_setup setup = { .kind = DISK_NULL_BLK, .depth = 1, .latency_us = 1000 };
+	const struct disk_setup setup = { .kind = DISK_NULL_BLK, .depth = 1, .latency_us = 20000 };
 	const struct guest_setup one = {};
 	struct request requests[16];
 	struct guest_queue *queue;

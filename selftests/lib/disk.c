@@ -201,7 +201,7 @@ static const char *make_scsi(struct disk *disk)
 		 "dev_size_mb=%u sector_size=%u lbpu=1 lbpws=1 delay=0 %s",
 		 setup->megabytes, setup->block_size, setup->options ?: "");
 	if (!module("scsi_debug", options))
-		return "no module scsi_debug";
+		return "n/a: this kernel has no scsi_debug";
 	/* It is found in the background. */
 	return BECOMES_TRUE(find_scsi(disk)) ? NULL : "scsi_debug has no disk";
 }

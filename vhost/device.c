@@ -18,6 +18,11 @@
 #include "stats.h"
 #include "worker.h"
 
+/* Those that were ever spoken of. */
+#define vblk_for_each_queue(queue, i, dev)			\
+	for ((i) = 0; (i) < VBLK_MAX_QUEUES; (i)++)		\
+		if (!((queue) = (dev)->queues[i])) {} else
+
 static void vblk_dev_defaults(struct vblk_dev *dev)
 {
 	WRITE_ONCE(dev->features, 0);
@@ -55,10 +60,7 @@ static void vblk_dev_drop_queues(struct vblk_dev *dev)
 	LIST_HEAD(gone);
 	u32 i;
 
-	for (i = 0; i < VBLK_MAX_QUEUES; i++) {
-		queue = dev->queues[i];
-		if (!queue)
-			continue;
+	vblk_for_each_queue(queue, i, dev) {
 		WRITE_ONCE(dev->queues[i], NULL);
 		list_add(&queue->gone, &gone);
 	}
@@ -119,14 +121,13 @@ struct vblk_dev *vblk_dev_create(void)
 static void vblk_dev_stop_workers(struct vblk_dev *dev)
 {
 	struct vblk_worker *worker;
+	struct vblk_queue *queue;
 	unsigned long id;
 	u32 i;
 
-	for (i = 0; i < VBLK_MAX_QUEUES; i++) {
-		if (!dev->queues[i])
-			continue;
-		vblk_queue_set_kick(dev->queues[i], -1);
-		RCU_INIT_POINTER(dev->queues[i]->worker, NULL);
+	vblk_for_each_queue(queue, i, dev) {
+		vblk_queue_set_kick(queue, -1);
+		RCU_INIT_POINTER(queue->worker, NULL);
 	}
 	synchronize_rcu();
 	xa_for_each(&dev->workers, id, worker) {
@@ -156,16 +157,15 @@ void vblk_dev_put(struct vblk_dev *dev)
  */
 void vblk_dev_close(struct vblk_dev *dev)
 {
+	struct vblk_queue *queue;
 	u32 i;
 
 	vblk_dev_stop_workers(dev);
 	/* So that the references of queues are never the last here. */
 	__module_get(THIS_MODULE);
-	for (i = 0; i < VBLK_MAX_QUEUES; i++) {
-		if (!dev->queues[i])
-			continue;
+	vblk_for_each_queue(queue, i, dev) {
 		refcount_inc(&dev->refs);
-		if (!vblk_queue_kill(dev->queues[i]))
+		if (!vblk_queue_kill(queue))
 			refcount_dec(&dev->refs);
 	}
 	if (refcount_dec_and_test(&dev->refs)) {
@@ -214,11 +214,12 @@ int vblk_dev_set_owner(struct vblk_dev *dev)
 
 static int vblk_dev_stop_queues(struct vblk_dev *dev)
 {
+	struct vblk_queue *queue;
 	u32 i;
 	int ret;
 
-	for (i = 0; i < VBLK_MAX_QUEUES; i++) {
-		ret = dev->queues[i] ? vblk_queue_stop(dev->queues[i]) : 0;
+	vblk_for_each_queue(queue, i, dev) {
+		ret = vblk_queue_stop(queue);
 		if (ret)
 			return ret;
 	}
@@ -279,14 +280,13 @@ int vblk_dev_set_features(struct vblk_dev *dev, u64 features)
 int vblk_dev_set_memory(struct vblk_dev *dev, struct vblk_memory *memory)
 {
 	bool drain = dev->memory && !vblk_memory_has_all_of(memory, dev->memory);
+	struct vblk_queue *queue;
 	u32 i;
 	int ret;
 
 	lockdep_assert_held(&dev->mutex);
-	for (i = 0; i < VBLK_MAX_QUEUES; i++) {
-		if (!dev->queues[i])
-			continue;
-		ret = vblk_queue_set_memory(dev->queues[i], memory, drain);
+	vblk_for_each_queue(queue, i, dev) {
+		ret = vblk_queue_set_memory(queue, memory, drain);
 		if (ret) {
 			vblk_memory_put(memory);
 			return ret;
@@ -446,22 +446,32 @@ static struct vblk_backend *vblk_backend_create(int fd)
 	return ERR_PTR(ret);
 }
 
+static int vblk_dev_prepare_queues(struct vblk_dev *dev)
+{
+	struct vblk_queue *queue;
+	u32 i;
+	int ret;
+
+	vblk_for_each_queue(queue, i, dev) {
+		ret = vblk_queue_prepare(queue);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
 /* All of them, or none. */
 static int vblk_dev_start_queues(struct vblk_dev *dev)
 {
-	int ret = 0;
+	int ret = vblk_dev_prepare_queues(dev);
+	struct vblk_queue *queue;
 	u32 i;
 
-	for (i = 0; i < VBLK_MAX_QUEUES && !ret; i++)
-		if (dev->queues[i])
-			ret = vblk_queue_prepare(dev->queues[i]);
-	for (i = 0; i < VBLK_MAX_QUEUES; i++) {
-		if (!dev->queues[i])
-			continue;
+	vblk_for_each_queue(queue, i, dev) {
 		if (ret)
-			vblk_queue_abandon(dev->queues[i]);
+			vblk_queue_abandon(queue);
 		else
-			vblk_queue_start(dev->queues[i]);
+			vblk_queue_start(queue);
 	}
 	return ret;
 }

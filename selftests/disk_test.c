@@ -224,12 +224,18 @@ TEST_F(disk, is_one_for_all_queues)
 	EXPECT_TRUE(request_works(self->queue));
 }
 
-TEST_F(disk, is_attached_once)
+TEST_F(disk, is_not_replaced_by_another)
 {
+	int other = open("/dev/null", O_RDWR | O_CLOEXEC), same = dup(self->none.fd);
+
 	EXPECT_EQ(0, guest_detach(&self->guest));
 	EXPECT_EQ(0, guest_attach(&self->guest, self->none.fd));
-	EXPECT_EQ(EEXIST, guest_attach(&self->guest, self->none.fd));
+	EXPECT_EQ(EEXIST, guest_attach(&self->guest, other));
 	EXPECT_EQ(EEXIST, guest_attach(&self->guest, 9999));
+	EXPECT_EQ(0, guest_attach(&self->guest, self->none.fd));
+	EXPECT_EQ(0, guest_attach(&self->guest, same));
+	close(other);
+	close(same);
 	EXPECT_TRUE(request_works(self->queue));
 	EXPECT_EQ(0, guest_detach(&self->guest));
 	EXPECT_EQ(0, guest_detach(&self->guest));

@@ -250,6 +250,7 @@ TEST_F(shortage, queue_that_waits_can_be_stopped)
 		ASSERT_EQ(0, guest_detach(&self->guest));
 		EXPECT_TRUE(guest_balances(&self->guest));
 		EXPECT_EQ(0, request_poll(self->queue));
+		ASSERT_EQ(0, guest_set_addresses(self->queue));
 		ASSERT_EQ(0, guest_attach(&self->guest, self->disk.fd));
 		ASSERT_EQ(0, request_wait_all(self->queue));
 		EXPECT_TRUE(all_are_well(self));

@@ -285,8 +285,37 @@ TEST_F(vring, base_of_a_stopped_queue)
 		EXPECT_EQ(n, get(self, VHOST_GET_VRING_BASE, 0));
 		ASSERT_EQ(0, guest_detach(&self->guest));
 		EXPECT_EQ(n, get(self, VHOST_GET_VRING_BASE, 0));
+		ASSERT_EQ(0, guest_set_addresses(self->queue));
 		ASSERT_EQ(0, guest_attach(&self->guest, self->disk.fd));
 	}
+}
+
+/* Its memory is the VMM's again, which may use it for anything. */
+TEST_F(vring, ring_of_a_stopped_queue_is_forgotten)
+{
+	struct request request = { .type = VIRTIO_BLK_T_IN };
+
+	ASSERT_EQ(0, guest_attach(&self->guest, self->disk.fd));
+	ASSERT_TRUE(request_works(self->queue));
+	EXPECT_EQ(1, guest_stop_queue(self->queue));
+	request.data = request_alloc(&self->guest, 0, 0);
+	ASSERT_EQ(0, request_add(self->queue, &request));
+	guest_kick(self->queue);
+	EXPECT_EQ(0, guest_attach(&self->guest, self->disk.fd));
+	EXPECT_EQ(0, guest_detach(&self->guest));
+	EXPECT_EQ(0, guest_attach(&self->guest, self->disk.fd));
+	sleep_ms(100);
+	EXPECT_TRUE(guest_queue_is(self->queue, "stopped"));
+	EXPECT_EQ(1, self->queue->drv.used->idx);
+	/* Also if it was not served when it was told to stop. */
+	EXPECT_EQ(0, guest_detach(&self->guest));
+	ASSERT_EQ(0, guest_set_addresses(self->queue));
+	EXPECT_EQ(1, guest_stop_queue(self->queue));
+	EXPECT_EQ(0, guest_attach(&self->guest, self->disk.fd));
+	EXPECT_TRUE(guest_queue_is(self->queue, "stopped"));
+	ASSERT_EQ(0, guest_set_addresses(self->queue));
+	EXPECT_EQ(0, guest_attach(&self->guest, self->disk.fd));
+	EXPECT_EQ(0, request_wait(self->queue, &request));
 }
 
 static int set_addr(const SELF *self, int flags, long desc, long avail, long used)
@@ -350,10 +379,47 @@ TEST_F(vring, all_queues_start_or_none)
 	EXPECT_EQ(EINVAL, guest_attach(&guest, self->disk.fd));
 	sleep_ms(100);
 	EXPECT_EQ(0, guest.queues[0].drv.used->idx);
-	EXPECT_EQ(0, guest_stop_queue(&guest.queues[0]));
+	EXPECT_EQ(0, guest_count(&guest.queues[0], "taken"));
 	guest.queues[1].drv.used->idx = 0;
 	EXPECT_EQ(0, guest_attach(&guest, self->disk.fd));
 	EXPECT_EQ(0, request_wait(&guest.queues[0], &request));
+	guest_close(&guest);
+}
+
+/* One by one, while others are served. */
+TEST_F(vring, queues_can_be_started_later)
+{
+	const struct guest_setup setup = { .queues = 3 };
+	struct guest_queue *queues;
+	struct guest guest;
+
+	ASSERT_EQ(0, guest_open(&guest, &setup));
+	queues = guest.queues;
+	ASSERT_EQ(0, guest_stop_queue(&queues[1]));
+	ASSERT_EQ(0, guest_stop_queue(&queues[2]));
+	ASSERT_EQ(0, guest_attach(&guest, self->disk.fd));
+	EXPECT_TRUE(request_works(&queues[0]));
+
+	/* One that cannot start is no reason for others to stop. */
+	ASSERT_EQ(0, guest_set_addresses(&queues[1]));
+	ASSERT_EQ(0, guest_set_addresses(&queues[2]));
+	queues[2].drv.used->idx = 1000;
+	EXPECT_EQ(EINVAL, guest_attach(&guest, self->disk.fd));
+	EXPECT_TRUE(request_works(&queues[0]));
+	EXPECT_TRUE(guest_queue_is(&queues[1], "stopped"));
+	EXPECT_TRUE(guest_queue_is(&queues[2], "stopped"));
+
+	/* Nor is one that starts a reason to go on with one that is broken. */
+	queues[0].drv.avail->idx += 1000;
+	eventfd_write(queues[0].kick, 1);
+	ASSERT_TRUE(BECOMES_TRUE(guest_queue_is(&queues[0], "broken")));
+	queues[2].drv.used->idx = 0;
+	EXPECT_EQ(0, guest_attach(&guest, self->disk.fd));
+	EXPECT_TRUE(guest_queue_is(&queues[0], "broken"));
+	EXPECT_TRUE(request_works(&queues[1]));
+	EXPECT_TRUE(request_works(&queues[2]));
+	EXPECT_EQ(0, guest_detach(&guest));
+	EXPECT_TRUE(guest_balances(&guest));
 	guest_close(&guest);
 }
 

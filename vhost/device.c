@@ -460,7 +460,7 @@ static int vblk_dev_prepare_queues(struct vblk_dev *dev)
 	return 0;
 }
 
-/* All of them, or none. */
+/* All that do not run and are set up, or none. */
 static int vblk_dev_start_queues(struct vblk_dev *dev)
 {
 	int ret = vblk_dev_prepare_queues(dev);
@@ -476,14 +476,24 @@ static int vblk_dev_start_queues(struct vblk_dev *dev)
 	return ret;
 }
 
+static bool vblk_dev_has_disk(const struct vblk_dev *dev, int fd)
+{
+	struct file *file = fget(fd);
+	bool has = file == dev->backend->file;
+
+	if (file)
+		fput(file);
+	return has;
+}
+
 /**
  * vblk_dev_attach() - give the device its disk, and let it run
  * @dev: the device
- * @fd: the disk
+ * @fd: the disk; may be the file that is attached already
  *
- * All queues that were set up begin to be served.
+ * All queues that were set up and do not run begin to be served.
  *
- * Return: 0, -EEXIST if there is a disk, -EFAULT if there is no memory or a ring
+ * Return: 0, -EEXIST if there is another disk, -EFAULT if there is no memory or a ring
  * cannot be reached, -EINVAL if one cannot be, -EBADF, -ENOTBLK, -ENOMEM
  */
 int vblk_dev_attach(struct vblk_dev *dev, int fd)
@@ -493,7 +503,7 @@ int vblk_dev_attach(struct vblk_dev *dev, int fd)
 
 	lockdep_assert_held(&dev->mutex);
 	if (dev->backend)
-		return -EEXIST;
+		return vblk_dev_has_disk(dev, fd) ? vblk_dev_start_queues(dev) : -EEXIST;
 	if (!dev->memory)
 		return -EFAULT;
 	backend = vblk_backend_create(fd);

@@ -147,6 +147,8 @@ static int vblk_get_vring_base(struct vblk_dev *dev, void __user *argp)
 	ret = vblk_queue_stop(queue);
 	if (ret)
 		return ret;
+	/* The ring is the caller's again: nothing starts it as it was. */
+	queue->has_at = false;
 	state.num = queue->base;
 	return copy_to_user(argp, &state, sizeof(state)) ? -EFAULT : 0;
 }

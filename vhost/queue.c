@@ -365,11 +365,17 @@ static bool vblk_queue_is_set_up(const struct vblk_queue *queue)
 	return queue->num && queue->has_at;
 }
 
+static bool vblk_queue_is_prepared(const struct vblk_queue *queue)
+{
+	return queue->requests && !vblk_queue_runs(queue);
+}
+
 /**
  * vblk_queue_prepare() - get all that a queue needs to be served
- * @queue: one that is stopped
+ * @queue: the queue
  *
- * A queue that was not set up stays as it is: drivers may use less than there are.
+ * One that runs stays as it is, and so does one that was not set up: drivers may use
+ * less than there are.
  *
  * Context: the owner, under the device's mutex, which has memory and a backend.
  * Return: 0, or -EFAULT, -EINVAL, -ENOMEM
@@ -378,7 +384,7 @@ int vblk_queue_prepare(struct vblk_queue *queue)
 {
 	int ret;
 
-	if (!vblk_queue_is_set_up(queue))
+	if (vblk_queue_runs(queue) || !vblk_queue_is_set_up(queue))
 		return 0;
 	mutex_lock(&queue->mutex);
 	queue->features = queue->dev->features;
@@ -394,12 +400,12 @@ int vblk_queue_prepare(struct vblk_queue *queue)
 }
 
 /**
- * vblk_queue_start() - begin to serve a queue
- * @queue: one that was prepared
+ * vblk_queue_start() - begin to serve a queue, if it was prepared
+ * @queue: the queue
  */
 void vblk_queue_start(struct vblk_queue *queue)
 {
-	if (!queue->requests)
+	if (!vblk_queue_is_prepared(queue))
 		return;
 	mutex_lock(&queue->mutex);
 	vblk_queue_set_state(queue, VBLK_RUNNING);
@@ -409,12 +415,12 @@ void vblk_queue_start(struct vblk_queue *queue)
 }
 
 /**
- * vblk_queue_abandon() - undo vblk_queue_prepare(), also where it was not called
- * @queue: one that was not started
+ * vblk_queue_abandon() - undo vblk_queue_prepare(), if it did anything
+ * @queue: the queue
  */
 void vblk_queue_abandon(struct vblk_queue *queue)
 {
-	if (!queue->requests)
+	if (!vblk_queue_is_prepared(queue))
 		return;
 	mutex_lock(&queue->mutex);
 	vblk_ring_stop(queue);

@@ -71,7 +71,7 @@ struct vhost_blk_settings {
  * E2BIG         more regions than the device takes
  * EBADF         no such file, or it is not open for reading
  * ENOTBLK       the file is no disk
- * EEXIST        there is a disk already
+ * EEXIST        there is another disk already
  * ENODEV        no such worker, or no disk
  * ENOMEM        there is no memory for it
  * EAGAIN        the owner may not have more threads (RLIMIT_NPROC)
@@ -181,7 +181,8 @@ struct vhost_blk_settings {
  * VHOST_GET_VRING_BASE, struct vhost_vring_state in and out
  *   stops to serve the queue, waits for its requests in flight, and tells where to
  *   go on. When it returns, the owner's memory is not touched for this queue any
- *   more, and all that was taken from the ring was given back.
+ *   more, and all that was taken from the ring was given back. Where the ring was is
+ *   forgotten: VHOST_SET_VRING_ADDR sets the queue up again.
  *
  * VHOST_SET_VRING_ENDIAN, VHOST_GET_VRING_ENDIAN, struct vhost_vring_state
  *   byte order for drivers without VIRTIO_F_VERSION_1. EBUSY for the first.
@@ -200,6 +201,10 @@ struct vhost_blk_settings {
  *
  * A driver that breaks the rules of a ring has its queue broken: it is served no
  * more until it is stopped and started again.
+ *
+ * The kernel has a ring mapped while it is served, as locked memory of the owner. If
+ * that cannot be (RLIMIT_MEMLOCK, memory in files of most file systems), all works as
+ * well, but slower.
  */
 
 /**
@@ -233,9 +238,11 @@ struct vhost_blk_settings {
  *   with index 0, as one disk is for all queues, and the file of a block device,
  *   open for reading and, unless the driver is to be kept from writing, for
  *   writing. /dev/null is a disk, too: for measuring what is not the disk. All
- *   queues that are set up begin to be served. With -1 they are stopped, as by
- *   VHOST_GET_VRING_BASE, and the disk is let go of. EFAULT: there is no memory
- *   table, or a ring cannot be reached. EINVAL: ring and base do not fit.
+ *   queues that are set up begin to be served. The same file again starts those
+ *   that were set up since; the others go on. With -1 all queues are stopped, but
+ *   remain set up to go on where they were, and the disk is let go of. EFAULT:
+ *   there is no memory table, or a ring cannot be reached. EINVAL: ring and base do
+ *   not fit. EEXIST.
  *
  * VHOST_BLK_GET_CONFIG, struct vhost_blk_config in and out
  *   tells what a driver may be told of a disk, before it is attached as well.

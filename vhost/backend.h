@@ -53,7 +53,6 @@ struct vblk_backend {
 
 /**
  * struct vblk_backend_ops - a kind of disk
- * @name: for traces
  * @probe: is @file one of this kind? 0, or -ENOTBLK. May sleep.
  * @limits: fill in what the disk can do now; it may grow and shrink. Any context
  *	in which a lock may be spun on.
@@ -64,7 +63,6 @@ struct vblk_backend {
  *	the request may_wait; if not, it ends with BLK_STS_AGAIN.
  */
 struct vblk_backend_ops {
-	const char *name;
 	int (*probe)(struct file *file);
 	void (*limits)(const struct vblk_backend *backend, struct vblk_limits *limits);
 	void (*flush)(const struct vblk_backend *backend, struct vblk_request *request);

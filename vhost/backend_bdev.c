@@ -221,7 +221,6 @@ static void vblk_bdev_execute(const struct vblk_backend *backend, struct vblk_re
 }
 
 const struct vblk_backend_ops vblk_bdev_ops = {
-	.name = "bdev",
 	.probe = vblk_bdev_probe,
 	.limits = vblk_bdev_limits,
 	.flush = vblk_bdev_flush,

@@ -46,7 +46,6 @@ static void vblk_null_execute(const struct vblk_backend *backend, struct vblk_re
 }
 
 const struct vblk_backend_ops vblk_null_ops = {
-	.name = "null",
 	.probe = vblk_null_probe,
 	.limits = vblk_null_limits,
 	.flush = vblk_null_flush,

@@ -101,15 +101,30 @@ static struct vblk_queue *vblk_get_idle_queue(struct vblk_dev *dev, const void _
 	return queue;
 }
 
+/* What @argp says of @queue, which may be an error. */
+static int vblk_get_arg(const struct vblk_queue *queue, void *arg, const void __user *argp,
+			size_t size)
+{
+	if (IS_ERR(queue))
+		return PTR_ERR(queue);
+	return copy_from_user(arg, argp, size) ? -EFAULT : 0;
+}
+
+static int vblk_put_state(const struct vblk_queue *queue, u32 num, void __user *argp)
+{
+	struct vhost_vring_state state = { queue->index, num };
+
+	return copy_to_user(argp, &state, sizeof(state)) ? -EFAULT : 0;
+}
+
 static int vblk_set_vring_num(struct vblk_dev *dev, void __user *argp)
 {
 	struct vblk_queue *queue = vblk_get_idle_queue(dev, argp);
 	struct vhost_vring_state state;
+	int ret = vblk_get_arg(queue, &state, argp, sizeof(state));
 
-	if (IS_ERR(queue))
-		return PTR_ERR(queue);
-	if (copy_from_user(&state, argp, sizeof(state)))
-		return -EFAULT;
+	if (ret)
+		return ret;
 	if (!is_power_of_2(state.num) || state.num > VBLK_MAX_RING)
 		return -EINVAL;
 	queue->num = state.num;
@@ -120,11 +135,10 @@ static int vblk_set_vring_base(struct vblk_dev *dev, void __user *argp)
 {
 	struct vblk_queue *queue = vblk_get_idle_queue(dev, argp);
 	struct vhost_vring_state state;
+	int ret = vblk_get_arg(queue, &state, argp, sizeof(state));
 
-	if (IS_ERR(queue))
-		return PTR_ERR(queue);
-	if (copy_from_user(&state, argp, sizeof(state)))
-		return -EFAULT;
+	if (ret)
+		return ret;
 	if (state.num > U16_MAX)
 		return -EINVAL;
 	queue->base = state.num;
@@ -134,27 +148,21 @@ static int vblk_set_vring_base(struct vblk_dev *dev, void __user *argp)
 static int vblk_get_vring_base(struct vblk_dev *dev, void __user *argp)
 {
 	struct vblk_queue *queue = vblk_get_queue(dev, argp);
-	struct vhost_vring_state state;
 	int ret;
 
 	if (IS_ERR(queue))
 		return PTR_ERR(queue);
-	state.index = queue->index;
-	state.num = queue->base;
 	/* Once before, so as not to stop the queue for nobody. */
-	if (copy_to_user(argp, &state, sizeof(state)))
-		return -EFAULT;
-	ret = vblk_queue_stop(queue);
+	ret = vblk_put_state(queue, queue->base, argp) ?: vblk_queue_stop(queue);
 	if (ret)
 		return ret;
 	/* The ring is the caller's again: nothing starts it as it was. */
 	queue->has_at = false;
-	state.num = queue->base;
-	return copy_to_user(argp, &state, sizeof(state)) ? -EFAULT : 0;
+	return vblk_put_state(queue, queue->base, argp);
 }
 
 /* Are these addresses of the owner's, for what they have to be? */
-static int vblk_check_addr(const struct vblk_queue *queue, const struct vhost_vring_addr *addr)
+static int vblk_check_addr(const struct vhost_vring_addr *addr)
 {
 	if (addr->flags)
 		return -EOPNOTSUPP;
@@ -177,11 +185,7 @@ static int vblk_set_vring_addr(struct vblk_dev *dev, void __user *argp)
 	struct vr_areas at;
 	int ret;
 
-	if (IS_ERR(queue))
-		return PTR_ERR(queue);
-	if (copy_from_user(&addr, argp, sizeof(addr)))
-		return -EFAULT;
-	ret = vblk_check_addr(queue, &addr);
+	ret = vblk_get_arg(queue, &addr, argp, sizeof(addr)) ?: vblk_check_addr(&addr);
 	if (ret)
 		return ret;
 	at.desc = (void *)(unsigned long)addr.desc_user_addr;
@@ -199,11 +203,10 @@ static int vblk_set_vring_endian(struct vblk_dev *dev, void __user *argp)
 {
 	struct vblk_queue *queue = vblk_get_idle_queue(dev, argp);
 	struct vhost_vring_state state;
+	int ret = vblk_get_arg(queue, &state, argp, sizeof(state));
 
-	if (IS_ERR(queue))
-		return PTR_ERR(queue);
-	if (copy_from_user(&state, argp, sizeof(state)))
-		return -EFAULT;
+	if (ret)
+		return ret;
 	if (state.num != VHOST_VRING_LITTLE_ENDIAN && state.num != VHOST_VRING_BIG_ENDIAN)
 		return -EINVAL;
 	queue->big_endian = state.num == VHOST_VRING_BIG_ENDIAN;
@@ -213,13 +216,11 @@ static int vblk_set_vring_endian(struct vblk_dev *dev, void __user *argp)
 static int vblk_get_vring_endian(struct vblk_dev *dev, void __user *argp)
 {
 	struct vblk_queue *queue = vblk_get_queue(dev, argp);
-	struct vhost_vring_state state;
 
 	if (IS_ERR(queue))
 		return PTR_ERR(queue);
-	state.index = queue->index;
-	state.num = queue->big_endian ? VHOST_VRING_BIG_ENDIAN : VHOST_VRING_LITTLE_ENDIAN;
-	return copy_to_user(argp, &state, sizeof(state)) ? -EFAULT : 0;
+	return vblk_put_state(queue, queue->big_endian ? VHOST_VRING_BIG_ENDIAN :
+			      VHOST_VRING_LITTLE_ENDIAN, argp);
 }
 
 /* Hand the file of @argp to @set. */
@@ -229,11 +230,7 @@ static int vblk_set_vring_file(struct vblk_dev *dev, void __user *argp,
 	struct vblk_queue *queue = vblk_get_queue(dev, argp);
 	struct vhost_vring_file file;
 
-	if (IS_ERR(queue))
-		return PTR_ERR(queue);
-	if (copy_from_user(&file, argp, sizeof(file)))
-		return -EFAULT;
-	return set(queue, file.fd);
+	return vblk_get_arg(queue, &file, argp, sizeof(file)) ?: set(queue, file.fd);
 }
 
 static int vblk_set_vring_kick(struct vblk_dev *dev, void __user *argp)
@@ -255,11 +252,10 @@ static int vblk_set_vring_busyloop(struct vblk_dev *dev, void __user *argp)
 {
 	struct vblk_queue *queue = vblk_get_queue(dev, argp);
 	struct vhost_vring_state state;
+	int ret = vblk_get_arg(queue, &state, argp, sizeof(state));
 
-	if (IS_ERR(queue))
-		return PTR_ERR(queue);
-	if (copy_from_user(&state, argp, sizeof(state)))
-		return -EFAULT;
+	if (ret)
+		return ret;
 	WRITE_ONCE(queue->busyloop, min(state.num, VBLK_MAX_BUSYLOOP));
 	return 0;
 }
@@ -267,13 +263,10 @@ static int vblk_set_vring_busyloop(struct vblk_dev *dev, void __user *argp)
 static int vblk_get_vring_busyloop(struct vblk_dev *dev, void __user *argp)
 {
 	struct vblk_queue *queue = vblk_get_queue(dev, argp);
-	struct vhost_vring_state state;
 
 	if (IS_ERR(queue))
 		return PTR_ERR(queue);
-	state.index = queue->index;
-	state.num = queue->busyloop;
-	return copy_to_user(argp, &state, sizeof(state)) ? -EFAULT : 0;
+	return vblk_put_state(queue, queue->busyloop, argp);
 }
 
 /*
@@ -307,11 +300,10 @@ static int vblk_attach_vring_worker(struct vblk_dev *dev, void __user *argp)
 {
 	struct vblk_queue *queue = vblk_get_queue(dev, argp);
 	struct vhost_vring_worker state;
+	int ret = vblk_get_arg(queue, &state, argp, sizeof(state));
 
-	if (IS_ERR(queue))
-		return PTR_ERR(queue);
-	if (copy_from_user(&state, argp, sizeof(state)))
-		return -EFAULT;
+	if (ret)
+		return ret;
 	return vblk_dev_attach_worker(dev, queue, state.worker_id);
 }
 

@@ -335,8 +335,9 @@ static bool vblk_in_range(const struct vblk_limits *limits, u64 sector, u64 nr)
 	       !((sector | nr) & mask);
 }
 
-static int vblk_begin_rw(struct vblk_request *request, const struct vr_chain *chain,
-			 u64 len, u64 wrong, struct vblk_cursor cursor)
+/* @wrong: bytes beside those of a request of its type */
+static int vblk_begin_rw(struct vblk_request *request, u64 len, u64 wrong,
+			 struct vblk_cursor cursor)
 {
 	struct vblk_limits limits;
 	struct vblk_backend *backend = request->queue->dev->backend;
@@ -357,8 +358,8 @@ static int vblk_begin_read(struct vblk_request *request, const struct vr_chain *
 	u64 len = chain->in_len - 1;
 
 	request->written = min_t(u64, len + 1, U32_MAX);
-	return vblk_begin_rw(request, chain, len,
-			     chain->out_len - sizeof(struct virtio_blk_outhdr), vblk_in(chain));
+	return vblk_begin_rw(request, len, chain->out_len - sizeof(struct virtio_blk_outhdr),
+			     vblk_in(chain));
 }
 
 static int vblk_begin_write(struct vblk_request *request, const struct vr_chain *chain)
@@ -366,7 +367,7 @@ static int vblk_begin_write(struct vblk_request *request, const struct vr_chain 
 	struct vblk_cursor cursor = vblk_out(chain);
 
 	vblk_cursor_skip(&cursor, sizeof(struct virtio_blk_outhdr));
-	return vblk_begin_rw(request, chain, chain->out_len - sizeof(struct virtio_blk_outhdr),
+	return vblk_begin_rw(request, chain->out_len - sizeof(struct virtio_blk_outhdr),
 			     chain->in_len - 1, cursor);
 }
 

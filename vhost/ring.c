@@ -328,11 +328,28 @@ void vblk_ring_break(struct vblk_queue *queue, int err)
 	spin_unlock_irq(&queue->done_lock);
 }
 
-static void vblk_ring_interrupt(struct vblk_queue *queue)
+/* Returns as vr_interrupt(). */
+static int vblk_ring_push(struct vblk_queue *queue, const struct vr_done *done, u32 n)
 {
-	if (queue->call)
-		eventfd_signal(queue->call);
-	queue->interrupts++;
+	int ret = vr_push(&queue->vr, done, n) ?: vr_interrupt(&queue->vr);
+
+	trace_vblk_queue_give(queue, n, ret);
+	return ret;
+}
+
+/* After vblk_ring_push(), which returned @ret; under done_lock. */
+static void vblk_ring_given(struct vblk_queue *queue, u32 n, int ret)
+{
+	queue->finished += n;
+	if (unlikely(ret < 0)) {
+		vblk_ring_break_locked(queue, ret);
+	} else if (ret) {
+		queue->interrupts++;
+		if (queue->call)
+			eventfd_signal(queue->call);
+	}
+	if (unlikely(queue->state == VBLK_STOPPING))
+		wake_up_all(&queue->drained);
 }
 
 /**
@@ -345,19 +362,7 @@ static void vblk_ring_interrupt(struct vblk_queue *queue)
  */
 void vblk_ring_give_locked(struct vblk_queue *queue, const struct vr_done *done, u32 n)
 {
-	int ret;
-
-	queue->finished += n;
-	ret = vr_push(&queue->vr, done, n);
-	if (!ret)
-		ret = vr_interrupt(&queue->vr);
-	trace_vblk_queue_give(queue, n, ret);
-	if (unlikely(ret < 0))
-		vblk_ring_break_locked(queue, ret);
-	else if (ret)
-		vblk_ring_interrupt(queue);
-	if (unlikely(queue->state == VBLK_STOPPING))
-		wake_up_all(&queue->drained);
+	vblk_ring_given(queue, n, vblk_ring_push(queue, done, n));
 }
 
 /**
@@ -381,18 +386,9 @@ void vblk_ring_give(struct vblk_queue *queue, const struct vr_done *done, u32 n)
 	spin_unlock_irq(&queue->done_lock);
 
 	/* Only the worker uses or maps a side that is not mapped. */
-	ret = vr_push(&queue->vr, done, n);
-	if (!ret)
-		ret = vr_interrupt(&queue->vr);
-	trace_vblk_queue_give(queue, n, ret);
+	ret = vblk_ring_push(queue, done, n);
 
 	spin_lock_irq(&queue->done_lock);
-	queue->finished += n;
-	if (unlikely(ret < 0))
-		vblk_ring_break_locked(queue, ret);
-	else if (ret)
-		vblk_ring_interrupt(queue);
-	if (unlikely(queue->state == VBLK_STOPPING))
-		wake_up_all(&queue->drained);
+	vblk_ring_given(queue, n, ret);
 	spin_unlock_irq(&queue->done_lock);
 }

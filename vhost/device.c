@@ -5,7 +5,6 @@
 #include <linux/fs.h>
 #include <linux/lockdep.h>
 #include <linux/module.h>
-#include <linux/nospec.h>
 #include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -17,11 +16,6 @@
 #include "queue.h"
 #include "stats.h"
 #include "worker.h"
-
-/* Those that were ever spoken of. */
-#define vblk_for_each_queue(queue, i, dev)			\
-	for ((i) = 0; (i) < VBLK_MAX_QUEUES; (i)++)		\
-		if (!((queue) = (dev)->queues[i])) {} else
 
 static void vblk_dev_defaults(struct vblk_dev *dev)
 {
@@ -58,10 +52,10 @@ static void vblk_dev_drop_queues(struct vblk_dev *dev)
 {
 	struct vblk_queue *queue;
 	LIST_HEAD(gone);
-	u32 i;
+	unsigned long i;
 
-	vblk_for_each_queue(queue, i, dev) {
-		WRITE_ONCE(dev->queues[i], NULL);
+	xa_for_each(&dev->queues, i, queue) {
+		xa_erase(&dev->queues, i);
 		list_add(&queue->gone, &gone);
 	}
 	/* For vblk_dev_show(). */
@@ -113,6 +107,7 @@ struct vblk_dev *vblk_dev_create(void)
 	mutex_init(&dev->mutex);
 	spin_lock_init(&dev->lock);
 	xa_init_flags(&dev->workers, XA_FLAGS_ALLOC);
+	xa_init_flags(&dev->queues, XA_FLAGS_ACCOUNT);
 	vblk_dev_defaults(dev);
 	return dev;
 }
@@ -122,10 +117,9 @@ static void vblk_dev_stop_workers(struct vblk_dev *dev)
 {
 	struct vblk_worker *worker;
 	struct vblk_queue *queue;
-	unsigned long id;
-	u32 i;
+	unsigned long id, i;
 
-	vblk_for_each_queue(queue, i, dev) {
+	xa_for_each(&dev->queues, i, queue) {
 		vblk_queue_set_kick(queue, -1);
 		RCU_INIT_POINTER(queue->worker, NULL);
 	}
@@ -158,12 +152,12 @@ void vblk_dev_put(struct vblk_dev *dev)
 void vblk_dev_close(struct vblk_dev *dev)
 {
 	struct vblk_queue *queue;
-	u32 i;
+	unsigned long i;
 
 	vblk_dev_stop_workers(dev);
 	/* So that the references of queues are never the last here. */
 	__module_get(THIS_MODULE);
-	vblk_for_each_queue(queue, i, dev) {
+	xa_for_each(&dev->queues, i, queue) {
 		refcount_inc(&dev->refs);
 		if (!vblk_queue_kill(queue))
 			refcount_dec(&dev->refs);
@@ -215,10 +209,10 @@ int vblk_dev_set_owner(struct vblk_dev *dev)
 static int vblk_dev_stop_queues(struct vblk_dev *dev)
 {
 	struct vblk_queue *queue;
-	u32 i;
+	unsigned long i;
 	int ret;
 
-	vblk_for_each_queue(queue, i, dev) {
+	xa_for_each(&dev->queues, i, queue) {
 		ret = vblk_queue_stop(queue);
 		if (ret)
 			return ret;
@@ -281,11 +275,11 @@ int vblk_dev_set_memory(struct vblk_dev *dev, struct vblk_memory *memory)
 {
 	bool drain = dev->memory && !vblk_memory_has_all_of(memory, dev->memory);
 	struct vblk_queue *queue;
-	u32 i;
+	unsigned long i;
 	int ret;
 
 	lockdep_assert_held(&dev->mutex);
-	vblk_for_each_queue(queue, i, dev) {
+	xa_for_each(&dev->queues, i, queue) {
 		ret = vblk_queue_set_memory(queue, memory, drain);
 		if (ret) {
 			vblk_memory_put(memory);
@@ -306,23 +300,24 @@ int vblk_dev_set_memory(struct vblk_dev *dev, struct vblk_memory *memory)
  */
 struct vblk_queue *vblk_dev_queue(struct vblk_dev *dev, u32 index)
 {
-	struct vblk_worker *worker;
+	struct vblk_worker *worker = xa_load(&dev->workers, 0);
 	struct vblk_queue *queue;
 
 	lockdep_assert_held(&dev->mutex);
 	if (index >= VBLK_MAX_QUEUES)
 		return ERR_PTR(-ENOBUFS);
-	index = array_index_nospec(index, VBLK_MAX_QUEUES);
-	queue = dev->queues[index];
+	queue = xa_load(&dev->queues, index);
 	if (queue)
 		return queue;
 	queue = vblk_queue_create(dev, index);
 	if (!queue)
 		return ERR_PTR(-ENOMEM);
-	worker = xa_load(&dev->workers, 0);
-	worker->queues++;
 	rcu_assign_pointer(queue->worker, worker);
-	smp_store_release(&dev->queues[index], queue);	/* paired with vblk_dev_show() */
+	if (xa_err(xa_store(&dev->queues, index, queue, GFP_KERNEL))) {
+		vblk_queue_destroy(queue);
+		return ERR_PTR(-ENOMEM);
+	}
+	worker->queues++;
 	return queue;
 }
 
@@ -449,10 +444,10 @@ static struct vblk_backend *vblk_backend_create(int fd)
 static int vblk_dev_prepare_queues(struct vblk_dev *dev)
 {
 	struct vblk_queue *queue;
-	u32 i;
+	unsigned long i;
 	int ret;
 
-	vblk_for_each_queue(queue, i, dev) {
+	xa_for_each(&dev->queues, i, queue) {
 		ret = vblk_queue_prepare(queue);
 		if (ret)
 			return ret;
@@ -465,9 +460,9 @@ static int vblk_dev_start_queues(struct vblk_dev *dev)
 {
 	int ret = vblk_dev_prepare_queues(dev);
 	struct vblk_queue *queue;
-	u32 i;
+	unsigned long i;
 
-	vblk_for_each_queue(queue, i, dev) {
+	xa_for_each(&dev->queues, i, queue) {
 		if (ret)
 			vblk_queue_abandon(queue);
 		else
@@ -618,15 +613,12 @@ void vblk_dev_get_serial(struct vblk_dev *dev, char *serial)
 void vblk_dev_show(struct vblk_dev *dev, struct seq_file *m)
 {
 	struct vblk_queue *queue;
-	u32 i;
+	unsigned long i;
 
 	seq_printf(m, "vhost-blk-owned:\t%d\n", !!READ_ONCE(dev->mm));
 	seq_printf(m, "vhost-blk-features:\t0x%016llx\n", READ_ONCE(dev->features));
 	rcu_read_lock();
-	for (i = 0; i < VBLK_MAX_QUEUES; i++) {
-		queue = smp_load_acquire(&dev->queues[i]);	/* paired with vblk_dev_queue() */
-		if (queue)
-			vblk_stats_show(queue, m);
-	}
+	xa_for_each(&dev->queues, i, queue)
+		vblk_stats_show(queue, m);
 	rcu_read_unlock();
 }

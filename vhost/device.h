@@ -82,7 +82,7 @@ struct vblk_dev {
 	/** @workers: (D) by their numbers; number 0 serves queues that were given no other */
 	struct xarray workers;
 	/** @queues: (D) those that were ever spoken of; fdinfo reads under RCU */
-	struct vblk_queue *queues[VBLK_MAX_QUEUES];
+	struct xarray queues;
 
 	/** @lock: for what requests read while the VMM may change it */
 	spinlock_t lock;

@@ -14,15 +14,15 @@ ko := $(out)/vhost/vhost-blk.ko
 vm := tools/vm
 
 .PHONY: all
-all: module ctl
+all: module ctl bridge
 
 .PHONY: help
 help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
 ## On this machine, for its kernel (KDIR=TREE for another, OUT=DIR for the results):
-##   make              the module and vhost-blk-ctl
-##   make install      module, header, vhost-blk-ctl, udev rule (DESTDIR=, PREFIX=)
+##   make              the module, vhost-blk-ctl, vhost-blk-bridge
+##   make install      all of these, header, udev rule, units (DESTDIR=, PREFIX=)
 ##   make uninstall    remove them again
 ##   make clean        remove OUT; make distclean removes build altogether
 
@@ -44,6 +44,16 @@ ctl: $(out)/vhost-blk-ctl
 $(out)/vhost-blk-ctl: tools/ctl/vhost-blk-ctl.c uapi/linux/vhost_blk.h | $(out)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Wall -Wextra -Iuapi $(LDFLAGS) -o $@ $<
 
+.PHONY: bridge
+bridge: $(out)/vhost-blk-bridge
+
+bridge_sources := $(addprefix tools/bridge/,main.c server.c session.c message.c memory.c \
+	device.c kernel.c events.c sandbox.c log.c)
+
+$(out)/vhost-blk-bridge: $(bridge_sources) $(wildcard tools/bridge/*.h) uapi/linux/vhost_blk.h | $(out)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(CPPFLAGS) $(CFLAGS) -Wall -Wextra -Iuapi $(LDFLAGS) \
+		-o $@ $(bridge_sources)
+
 # The module that goes wrong on purpose, for the tests of the box.
 .PHONY: splat
 splat: | $(out)/selftests/meta
@@ -54,6 +64,7 @@ splat: | $(out)/selftests/meta
 .PHONY: selftests
 selftests: | $(out)/selftests
 	@+$(MAKE) --no-print-directory -C selftests OUTPUT=$(out)/selftests
+	@+$(MAKE) --no-print-directory -C selftests/bridge OUTPUT=$(out)/selftests/bridge
 
 build $(out) $(out)/vhost $(out)/vringh $(out)/selftests $(out)/selftests/meta:
 	@mkdir -p $@
@@ -63,11 +74,16 @@ installed = $(addprefix $(DESTDIR),\
 	/lib/modules/$(release)/updates/vhost-blk.ko \
 	$(PREFIX)/include/linux/vhost_blk.h \
 	$(PREFIX)/bin/vhost-blk-ctl \
-	/usr/lib/udev/rules.d/60-vhost-blk.rules)
+	/usr/lib/udev/rules.d/60-vhost-blk.rules \
+	$(PREFIX)/bin/vhost-blk-bridge \
+	$(PREFIX)/share/man/man8/vhost-blk-bridge.8 \
+	/usr/lib/systemd/system/vhost-blk-bridge@.service \
+	/usr/lib/systemd/system/vhost-blk-bridge@.socket \
+	/usr/share/qemu/vhost-user/50-vhost-blk-bridge.json)
 
 .PHONY: install
 install:
-	@test -f $(ko) -a -f $(out)/vhost-blk-ctl || { \
+	@test -f $(ko) -a -f $(out)/vhost-blk-ctl -a -f $(out)/vhost-blk-bridge || { \
 		echo "install: nothing is built in $(out): run 'make' first" >&2; exit 1; }
 	@test -n '$(release)' || { \
 		echo 'install: no kernel in KDIR=$(KDIR): set KDIR as for make' >&2; exit 1; }
@@ -75,6 +91,12 @@ install:
 	install -D -m 644 uapi/linux/vhost_blk.h $(word 2,$(installed))
 	install -D -m 755 $(out)/vhost-blk-ctl $(word 3,$(installed))
 	install -D -m 644 tools/packaging/60-vhost-blk.rules $(word 4,$(installed))
+	install -D -m 755 $(out)/vhost-blk-bridge $(word 5,$(installed))
+	install -D -m 644 tools/bridge/vhost-blk-bridge.8 $(word 6,$(installed))
+	install -D -m 644 tools/packaging/vhost-blk-bridge@.service $(word 7,$(installed))
+	install -D -m 644 tools/packaging/vhost-blk-bridge@.socket $(word 8,$(installed))
+	install -D -m 644 tools/packaging/50-vhost-blk-bridge.json $(word 9,$(installed))
+	sed -i 's,@bindir@,$(PREFIX)/bin,' $(word 9,$(installed))
 	$(registered)
 
 .PHONY: uninstall
@@ -136,7 +158,7 @@ build-%: | build
 	@kernel=$$($(vm)/kernel get $*) && source=$$($(vm)/kernel source 6.12) && \
 	flock build/$*.lock $(vm)/root enter $$($(vm)/kernel release $*) $(MAKE) --no-print-directory \
 		KDIR=$$kernel/build OUT=$(CURDIR)/build/$* \
-		KSELFTEST=$$source/tools/testing/selftests module ctl selftests splat
+		KSELFTEST=$$source/tools/testing/selftests module ctl bridge selftests splat
 
 ##
 ## Tests:
@@ -144,6 +166,7 @@ build-%: | build
 ##   make lint         the checks of the sources (GATE=NAME for one of them)
 ##   make test-ring    the ring in user space: tests, fuzzers, proofs, figures
 ##   make fuzz         its fuzzers for as long as it takes (EXECUTIONS=1000000000)
+##   make fuzz-bridge  the bridge's, with connections of hostile VMMs (CONNECTIONS=10000000)
 ##   make test-module  the self tests in boxes of all kernels (KERNEL=NAME for one);
 ##                     with kasan among them, how much of the module they run
 
@@ -172,3 +195,8 @@ EXECUTIONS ?= 1000000000
 fuzz: tools
 	@for program in fuzz_pop fuzz_ops; do \
 		vringh/user/campaign $$program $(EXECUTIONS) || exit; done
+
+CONNECTIONS ?= 10000000
+.PHONY: fuzz-bridge
+fuzz-bridge: tools
+	@tools/bridge/campaign $(CONNECTIONS)

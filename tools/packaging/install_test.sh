@@ -19,6 +19,11 @@ header_compiles() {
 	echo '#include <linux/vhost_blk.h>' | gcc -I/usr/local/include -Wall -Werror -xc -c -o /dev/null -
 }
 
+bridge_runs() {
+	local file=/usr/share/qemu/vhost-user/50-vhost-blk-bridge.json
+	"$(sed -n 's/.*"binary": "\(.*\)".*/\1/p' "$file")" --print-capabilities | grep '"type": "block"'
+}
+
 same_files() { diff "$scratch/before" <(everything); }
 
 refuses_without_build() {
@@ -28,7 +33,7 @@ refuses_without_build() {
 
 only_in_destdir() {
 	"${make[@]}" DESTDIR="$scratch/dest" install
-	same_files && [ "$(find "$scratch/dest" -type f | wc -l)" = 4 ]
+	same_files && [ "$(find "$scratch/dest" -type f | wc -l)" = 9 ]
 }
 
 empty_destdir() {
@@ -50,6 +55,7 @@ udevadm settle
 try 'the node belongs to root:kvm, 0660' node_is 'root:kvm 660'
 try 'a program finds the header' header_compiles
 try 'vhost-blk-ctl runs from where it is installed' vhost-blk-ctl features
+try 'vhost-blk-bridge runs from where its description says' bridge_runs
 try 'uninstall' "${make[@]}" uninstall
 rmmod vhost_blk
 try 'modprobe does not find the module any more' sh -c '! modprobe -q vhost-blk'

@@ -139,11 +139,11 @@ cache: tools
 
 .PHONY: demo
 ifeq ($(ON),host)
-demo: all
-	@VHOST_BLK_KO=$(ko) tools/demo
+demo: all tools
+	@VHOST_BLK_KO=$(ko) tools/demo/run
 else
 demo: tools
-	@$(vm)/box run $(KERNEL) tools/demo
+	@$(vm)/box run -t 900 $(KERNEL) tools/demo/run
 endif
 
 .PHONY: vm

@@ -16,10 +16,24 @@ demo() {
 # shows WHAT PATTERN
 shows() { try "make demo shows $1" grep -E "$2" "$scratch/said"; }
 
+# Five events of one request, in the order of its life.
+trace_is_whole() {
+	grep -oE 'vblk_(queue|request)_[a-z]+' "$scratch/said" | paste -sd' ' |
+		grep -x 'vblk_queue_kick vblk_request_begin vblk_request_submit vblk_request_end vblk_queue_give'
+}
+
 try 'make demo in an empty clone' demo
-shows 'the device node' '/dev/vhost-blk$'
-shows 'a feature by its name' 'VIRTIO_F_VERSION_1'
-shows 'the trace of becoming the owner' 'vblk_ioctl: .*VHOST_SET_OWNER .*result=0'
-shows 'the trace of asking for features' 'vblk_ioctl: .*VHOST_GET_FEATURES .*result=0'
+shows 'a disk in a guest' '/dev/vd[a-z], 256 MiB, 2 queues'
+for step in partition system mount verified trim unmount fsck; do
+	shows "that it succeeds in: $step" "$step.* ok +[0-9]+ s$"
+done
+shows 'what trimming did' 'shrank from [0-9]+ KiB to [0-9]+ KiB'
+for row in 'read at depth 1' 'read at depth 32' 'write at depth 1' 'write at depth 32'; do
+	shows "a measured $row" "^$row +[1-9][0-9]* +[1-9][0-9]* +[0-9]+\.[0-9]+$"
+done
+shows 'that the bridge slept' 'Context switches of the bridge meanwhile: 0$'
+try 'make demo shows the life of one read' trace_is_whole
+shows 'which read it was' 'vblk_request_begin: queue=[01] head=[0-9]+ IN sector=2048 len=4096 status=OK'
+shows 'counters that balance' '^queue [01] running .* taken=([0-9]+) ended=\1 given=\1 '
 shows 'how it went' '^box: 6.12: passed'
 finish

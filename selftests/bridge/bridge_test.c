@@ -452,6 +452,30 @@ TEST_F(bridge, ends_when_told)
 	EXPECT_TRUE(frontend_is_closed(&self->frontend));
 }
 
+/* All that was taken is given back, so that another one can go on. */
+TEST_F(bridge, loses_nothing_when_told_to_end)
+{
+	static const struct disk_setup setup = { .kind = DISK_NULL_BLK, .latency_us = 500000 };
+	struct request requests[8] = {};
+	struct disk slow;
+
+	ASSERT_EQ(NULL, disk_make(&slow, &setup));
+	ASSERT_EQ(0, bridge_start(&self->bridge, &slow, NULL));
+	ASSERT_EQ(0, frontend_begin(&self->frontend, &self->bridge, 1));
+	for (int i = 0; i < 8; i++) {
+		requests[i].type = VIRTIO_BLK_T_IN;
+		requests[i].len = PAGE;
+		requests[i].data = request_alloc(&self->frontend.guest, PAGE, 0);
+		ASSERT_EQ(0, request_add(self->queue, &requests[i]));
+	}
+	guest_kick(self->queue);
+	sleep_ms(200);
+	EXPECT_EQ(0, request_poll(self->queue));
+	EXPECT_TRUE(bridge_stop(&self->bridge));
+	EXPECT_EQ(8, request_poll(self->queue));
+	disk_remove(&slow);
+}
+
 TEST_F(bridge, a_socket_in_use_is_left_alone)
 {
 	char *const options[] = { "--socket", self->bridge.path, "--blk-file", disk.path, NULL };

@@ -412,6 +412,15 @@ static bool serve(struct session *session, struct message *message, struct event
 	return !why;
 }
 
+/* Of a frontend that may go on with another bridge: nothing is to be lost. */
+static void drain(struct session *session)
+{
+	const char *why = device_disable(&session->device);
+
+	if (why)
+		log_error("requests in flight may be lost: %s", why);
+}
+
 static void end(struct session *session)
 {
 	if (session->device.fd >= 0)
@@ -449,6 +458,8 @@ bool session_run(int sock, struct events *events, const struct device_setup *set
 		more = serve(&session, &message, events, &good);
 		message_close(&message);
 	}
+	if (events->stop)
+		drain(&session);
 	end(&session);
 	return good || events->stop;
 }

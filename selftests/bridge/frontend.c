@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A frontend of vhost-user that has a guest, and the bridge that serves it. */
 #include <dirent.h>
+#include <glob.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -156,6 +157,34 @@ int bridge_maps(const struct bridge *bridge)
 		n += !!strstr(line, "memfd:");
 	if (file)
 		fclose(file);
+	return n;
+}
+
+static bool is_named(const char *path, const char *name)
+{
+	char line[64] = "";
+	FILE *file = fopen(path, "r");
+
+	if (!file)
+		return false;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = 0;
+	fclose(file);
+	return !strncmp(line, name, strlen(name)) && line[strlen(name)] == '\n';
+}
+
+int bridge_workers(const struct bridge *bridge)
+{
+	glob_t found;
+	char name[32];
+	int n = 0;
+
+	snprintf(name, sizeof(name), "vblk-%d", bridge->pid);
+	if (glob("/proc/[0-9]*/task/*/comm", 0, NULL, &found))
+		return 0;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		n += is_named(found.gl_pathv[i], name);
+	globfree(&found);
 	return n;
 }
 

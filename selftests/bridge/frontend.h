@@ -101,6 +101,8 @@ long bridge_status(const struct bridge *bridge, const char *name, int base);
 /* How many files it has open, and how much memory of a guest it has mapped. */
 int bridge_files(const struct bridge *bridge);
 int bridge_maps(const struct bridge *bridge);
+/* Workers that the kernel made for it, in its process or as its own threads. */
+int bridge_workers(const struct bridge *bridge);
 
 /* Each of these returns 0 or an error number. */
 int frontend_connect(struct frontend *frontend, const struct bridge *bridge);

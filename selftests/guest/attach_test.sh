@@ -4,37 +4,12 @@
 #
 #   attach_test.sh [KERNEL]   the guest's (6.12)
 
-# shellcheck source=../meta/lib.sh
-. "$(dirname "$0")/../meta/lib.sh"
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 kernel=${1:-6.12}
 socket=$scratch/socket
 said=$scratch/guest
 megabytes=256 serial=a-stock-guest queues=2
-
-# On blk-mq, with its data in memory.
-make_disk() {
-	local dir=/sys/kernel/config/nullb/attach
-	modprobe null_blk nr_devices=0
-	mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
-	mkdir "$dir"
-	echo 1 >"$dir/memory_backed"
-	echo 1 >"$dir/discard"
-	echo $megabytes >"$dir/size"
-	echo 1 >"$dir/power"
-	disk=/dev/nullb$(cat "$dir/index")
-	[ -b "$disk" ] || disk=/dev/attach	# since Linux 6.2 it has the folder's name
-	[ -b "$disk" ]
-}
-
-start_bridge() {
-	vhost-blk-bridge --socket "$socket" --blk-file "$disk" --serial $serial \
-		--num-queues $queues --once >"$scratch/bridge" 2>&1 &
-	bridge=$!
-	for _ in $(seq 100); do
-		[ ! -S "$socket" ] || break
-		sleep 0.1
-	done
-}
 
 switches() { awk '/ctxt_switches/ { n += $2 } END { print n }' "/proc/$bridge/status"; }
 
@@ -64,20 +39,9 @@ run_guest() {
 	wait $guest
 }
 
-# By itself, as its frontend has left: with its status in bridge_status.
-end_bridge() {
-	for _ in $(seq 50); do
-		kill -0 "$bridge" 2>/dev/null || break
-		sleep 0.1
-	done
-	kill -KILL "$bridge" 2>/dev/null
-	wait "$bridge"
-	bridge_status=$?
-}
-
 # With status 0, and what it said.
 ended() {
-	cat "$scratch/bridge"
+	cat "$socket.log"
 	[ "$1" = 0 ]
 }
 
@@ -89,13 +53,14 @@ slept() {
 # What the guest wrote last is on the host's disk.
 wrote_through() { [ "$(dd if="$disk" bs=1M skip=200 count=1 status=none | tr -d '\0' | head -c 7)" = goodbye ]; }
 
-make_disk || exit
-start_bridge
+make_disk attach $megabytes || exit
+start_bridge "$socket" "$disk" --serial $serial --num-queues $queues --once
 try 'the bridge listens' test -S "$socket"
 : >"$said"
 run_guest
 guest_status=$?
-end_bridge
+ends "$bridge" 5
+bridge_status=$?
 grep -E '^(not )?ok ' "$said" | sed -E 's/^(not )?ok [0-9]+ - /\1/' >"$scratch/results"
 while read -r line; do
 	case $line in

@@ -1,0 +1,155 @@
+# shellcheck shell=bash
+# What the tests with guests share: disks, bridges, and small guests that do what
+# they are told.
+
+# shellcheck source=../meta/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../meta/lib.sh"
+
+# within SECONDS COMMAND...: it succeeds, sooner or later.
+within() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.1
+	done
+}
+
+# make_disk NAME MEGABYTES [ATTRIBUTE=VALUE...]: a null_blk, which is on blk-mq,
+# with its data in memory; its node in $disk.
+make_disk() {
+	local dir=/sys/kernel/config/nullb/$1 setting
+	modprobe null_blk nr_devices=0
+	mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
+	mkdir "$dir"
+	for setting in memory_backed=1 discard=1 size="$2" "${@:3}" power=1; do
+		echo "${setting#*=}" >"$dir/${setting%%=*}"
+	done
+	disk=/dev/nullb$(cat "$dir/index")
+	[ -b "$disk" ] || disk=/dev/$1	# since Linux 6.2 it has the folder's name
+	[ -b "$disk" ]
+}
+
+# --- bridges
+
+# start_bridge SOCKET DISK [OPTION...]: its process in $bridge, what it says in
+# SOCKET.log.
+start_bridge() {
+	: >"$1.log"
+	vhost-blk-bridge --socket "$1" --blk-file "${@:2}" >>"$1.log" 2>&1 &
+	# shellcheck disable=SC2034 # for those who read this file
+	bridge=$!
+	within 10 grep -q ': serves' "$1.log"
+}
+
+# ends PROCESS SECONDS: by itself in that time, else by force; its exit status.
+ends() {
+	within "$2" gone "$1" || kill -KILL "$1"
+	wait "$1"
+}
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
+kill_now() {
+	kill -KILL "$1"
+	wait "$1" 2>/dev/null
+}
+
+# Nobody has a device of the module open.
+unused() { [ "$(cat /sys/module/vhost_blk/refcnt)" = 0 ]; }
+
+# --- small guests
+
+heard=$scratch/heard answers=$scratch/answers told='' memory=384M
+
+# modules_of MODULE...: their files and those they need, in the order to load.
+modules_of() {
+	local module
+	for module; do
+		modprobe -d "$kernel" -S "$(cat "$kernel/release")" --show-depends "$module"
+	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }'
+}
+
+# add_modules NAME MODULE...: to the initramfs, with a list of that name.
+add_modules() {
+	local file
+	for file in $(modules_of "${@:2}"); do
+		echo "${file##*/}" >>"$scratch/initramfs/modules/$1"
+		cp "$file" "$scratch/initramfs/modules/"
+	done
+}
+
+# make_guest KERNEL [MODULE...]: in $kernel and $initramfs; it can load modules.
+make_guest() {
+	local module
+	kernel=$("$top/tools/vm/kernel" get "$1")
+	initramfs=$scratch/initramfs.cpio
+	mkdir -p "$scratch/initramfs"/{bin,modules}
+	cp /bin/busybox "$scratch/initramfs/bin/"
+	cp "$top"/selftests/guest/{init,obey} "$scratch/initramfs/"
+	add_modules at-boot virtio_pci virtio_mmio virtio_blk virtio_console erofs
+	for module in "${@:2}"; do
+		add_modules "$module" "$module"
+	done
+	(cd "$scratch/initramfs" && find . | busybox cpio -o -H newc 2>/dev/null) >"$initramfs"
+	mkfifo "$scratch/told"
+	exec {told}<>"$scratch/told"
+}
+
+# start_guest [ARGUMENT...]: QEMU with these arguments, too; its process in $guest.
+# $machine and $bus, if they are set, say what it is.
+start_guest() {
+	: >"$heard"
+	qemu-system-x86_64 -nodefaults -display none -accel kvm -cpu host,svm=off,vmx=off \
+		-M "${machine:-q35},memory-backend=memory" -m $memory \
+		-object memory-backend-memfd,id=memory,size=$memory,share=on \
+		-kernel "$kernel/vmlinuz" -initrd "$initramfs" \
+		-append 'console=ttyS0 panic=-1 panic_on_warn=1 oops=panic loglevel=5' \
+		-chardev "file,id=console,path=$scratch/console,append=on" -serial chardev:console \
+		-qmp "unix:$scratch/qmp,server=on,wait=off" \
+		-drive if=none,id=root,format=raw,readonly=on,file=/dev/vda \
+		-device "virtio-blk-${bus:-pci},drive=root,serial=root" \
+		-chardev stdio,id=talk,signal=off -device "virtio-serial-${bus:-pci}" \
+		-device virtconsole,chardev=talk "$@" <&"$told" >>"$heard" 2>&1 &
+	guest=$!
+}
+
+is_up() {
+	within 120 boots_or_leaves
+	grep -q 'the guest is up' "$heard" && return
+	tail -n 20 "$heard" "$scratch/console"
+	return 1
+}
+
+boots_or_leaves() { grep -q 'the guest is up' "$heard" || gone "$guest"; }
+
+# in_guest COMMAND...: what it prints, and its exit status.
+in_guest() {
+	local id=$EPOCHREALTIME
+	echo "$id $*" >&"$told"
+	within 120 has_done_or_left "$id"
+	grep -q "^=$id " "$heard" || { tail "$heard"; return 1; }
+	sed -n "/^>$id/,/^=$id/p" "$heard" | sed '1d;$d'
+	return "$(sed -n "s/^=$id //p" "$heard")"
+}
+
+has_done_or_left() { grep -q "^=$1 " "$heard" || gone "$guest"; }
+
+# No kernel of a small guest complained.
+quiet() {
+	! grep -aE -f <(sed -nE 's/^[a-z]+ +//p' "$top/tools/vm/splats") "$scratch/console"
+}
+
+# qmp COMMAND [ARGUMENTS]: QEMU does it; ARGUMENTS are JSON.
+qmp() {
+	: >"$answers"
+	{
+		echo '{"execute": "qmp_capabilities"}'
+		echo "{\"execute\": \"$1\", \"arguments\": ${2:-{\}}}"
+		within 30 answered
+	} | socat - "UNIX-CONNECT:$scratch/qmp" >"$answers"
+	grep -E '^\{"(return|error)"' "$answers" | tail -n +2
+	! grep -q '^{"error"' "$answers"
+}
+
+answered() { [ "$(grep -cE '^\{"(return|error)"' "$answers")" = 2 ]; }

@@ -45,7 +45,7 @@ drop_brd() { rmmod brd; }
 make_loop() {
 	modprobe loop
 	truncate -s 64M "$scratch/file"
-	disk=$(losetup --find --show --direct-io=on "$scratch/file")
+	disk=$(losetup --find --show "$scratch/file")
 }
 
 drop_loop() { losetup -d "${disks[loop]}" && [ -z "$(losetup -a)" ]; }
@@ -127,8 +127,9 @@ make_disks() {
 there() { [ -b "$1" ] || { cat "$scratch/make"; return 1; }; }
 
 # geometry KIND: what the guest has to see. The most that it discards at a time
-# has 32 bits. It has a cache unless it wants none, and flushes it for nothing if
-# the host has none.
+# has 32 bits, and the least is a physical block for its kernel, whatever it is
+# for an older host. It has a cache unless it wants none, and flushes it for
+# nothing if the host has none.
 geometry() {
 	local dir blocks most granularity
 	dir=/sys/dev/block/$(stat -Lc %Hr:%Lr "${disks[$1]}")
@@ -136,7 +137,7 @@ geometry() {
 	most=$(($(cat "$dir/queue/discard_max_bytes") >> 9))
 	[ $most -lt $((0xffffffff >> 9)) ] || most=$((0xffffffff >> 9))
 	granularity=$(cat "$dir/queue/discard_granularity")
-	[ "$granularity" -ge "${blocks% *}" ] || granularity=${blocks% *}
+	[ "$granularity" -ge "${blocks#* }" ] || granularity=${blocks#* }
 	[ $most != 0 ] || granularity=0
 	echo "$1 $(cat "$dir/size") $blocks $((most << 9)) $granularity write back"
 }
@@ -237,6 +238,14 @@ show_guest() {
 	sed 's/^/# /' "$words"
 }
 
+# With a guest that does not get anywhere, what follows would wait in vain.
+give_up() {
+	kill "${bridges[@]}"
+	show_guest
+	tail -n 20 "$results/console" | sed 's/^/# /'
+	finish
+}
+
 make_disks
 [ $failures = 0 ] || finish
 mkdir "$results"
@@ -247,10 +256,11 @@ done >"$results/disks"
 : >"$words"
 start_guest
 try 'the guest reads and writes' says 'io begins' 200
+[ $failures = 0 ] || give_up
 for kind in "${kinds[@]}"; do
 	try "$kind is in use" goes_on "$kind" 60
 done
-[ $failures = 0 ] || { show_guest; finish; }
+[ $failures = 0 ] || give_up
 try 'a leg of the mirror fails' lose_leg
 try 'the mirror goes on' goes_on raid 60
 try 'the leg is rebuilt' regain_leg

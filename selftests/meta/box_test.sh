@@ -48,6 +48,16 @@ outlives() {
 	return 1
 }
 
+# gives_up: each time, the kernel says as it boots that it hangs.
+gives_up() {
+	local word=none
+	"$box" run -b -t 120 -o "$top/build/meta/hang" -a -append \
+		-a 'console=ttyS0 panic=-1 loglevel=7 rcu="detected stalls"' "$kernel" true >"$scratch/box" 2>&1
+	read -r word _ <"$top/build/meta/hang/verdict"
+	cat "$scratch/box"
+	[ "$word" = hang ] && [ "$(grep -c 'emulation failed as it booted, again' "$scratch/box")" = 2 ]
+}
+
 # other_qemu DIR PID: the process of the box that uses DIR, once it is not PID.
 other_qemu() {
 	local pid
@@ -80,6 +90,7 @@ case " $kernels " in
 	kernel=6.12
 	try '6.12: a box starts over when emulation aborts as it boots' outlives 2 passed
 	try '6.12: a box does not start over for ever' outlives 3 silent
+	try '6.12: nor if its kernel hangs each time it boots' gives_up
 	;;
 esac
 options=(-b -t 30)

@@ -164,7 +164,7 @@ build-%: | build
 ## Tests:
 ##   make check        all of them, one line of figures at the end
 ##   make lint         the checks of the sources (GATE=NAME for one of them)
-##   make test-guest   stock guests, and hostile VMMs, on the bridge
+##   make test-guest   stock guests on it, by the bridge (not in make check)
 ##   make test-ring    the ring in user space: tests, fuzzers, proofs, figures
 ##   make fuzz         its fuzzers for as long as it takes (EXECUTIONS=1000000000)
 ##   make fuzz-bridge  the bridge's, with connections of hostile VMMs (CONNECTIONS=10000000)
@@ -191,11 +191,10 @@ test-ring: tools
 	@tools/check/tap vringh/suites; status=$$?; \
 		sed -n 's/^\(# *\)*\([a-z_]*: .*[0-9].*\)/\2/p' build/check/ring-*.tap; exit $$status
 
-# The suites that run a guest, or a frontend as a guest's VMM is one.
+# Each suite has a box for itself, which may take both CPUs.
 .PHONY: test-guest
 test-guest: tools
-	@mkdir -p build/check && grep -E '^(guest|bridge)' tools/check/suites >build/check/guest.suites
-	@tools/check/tap build/check/guest.suites
+	@tools/check/tap selftests/guest/suites
 
 EXECUTIONS ?= 1000000000
 .PHONY: fuzz

@@ -769,21 +769,11 @@ TEST_F(hostile, endless_ring_does_not_hold_up_the_vmm)
 	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
 }
 
-static pid_t main_pid;
-
-static void remove_disk(void)
-{
-	if (getpid() == main_pid)
-		disk_remove(&disk);
-}
-
 int main(int argc, char **argv)
 {
 	const struct disk_setup setup = { .kind = DISK_NULL_BLK, .latency_us = 5 };
 
 	need_device();
-	main_pid = getpid();
-	why_not = disk_make(&disk, &setup);
-	atexit(remove_disk);
+	why_not = disk_share(&disk, &setup);
 	return test_harness_run(argc, argv);
 }

@@ -509,21 +509,10 @@ TEST_F(io, ends_where_the_disk_says_so)
 		EXPECT_EQ(!variant->defer, guest_count(self->queue, "direct"));
 }
 
-static pid_t main_pid;
-
-static void remove_disks(void)
-{
-	for (int i = 0; getpid() == main_pid && i < DISKS; i++)
-		if (!why_not[i])
-			disk_remove(&disks[i]);
-}
-
 int main(int argc, char **argv)
 {
 	need_device();
-	main_pid = getpid();
-	atexit(remove_disks);
 	for (int i = 0; i < DISKS; i++)
-		why_not[i] = disk_make(&disks[i], &setups[i]);
+		why_not[i] = disk_share(&disks[i], &setups[i]);
 	return test_harness_run(argc, argv);
 }

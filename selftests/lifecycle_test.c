@@ -672,25 +672,13 @@ static const char *fill_slow(void)
 	return disk_write(&slow, image, IN_FLIGHT * STRIDE * SECTOR, 0) ? NULL : "cannot write";
 }
 
-static pid_t main_pid;
-
-static void remove_disks(void)
-{
-	if (getpid() != main_pid)
-		return;
-	disk_remove(&slow);
-	disk_remove(&dead);
-}
-
 int main(int argc, char **argv)
 {
 	const struct disk_setup slow_setup = { .kind = DISK_NULL_BLK, .latency_us = 200000 };
 	const struct disk_setup dead_setup = { .kind = DISK_NULL_BLK, .stacked = true };
 
 	need_device();
-	main_pid = getpid();
-	no_slow = disk_make(&slow, &slow_setup) ?: fill_slow();
-	no_dead = disk_make(&dead, &dead_setup);
-	atexit(remove_disks);
+	no_slow = disk_share(&slow, &slow_setup) ?: fill_slow();
+	no_dead = disk_share(&dead, &dead_setup);
 	return test_harness_run(argc, argv);
 }

@@ -678,24 +678,12 @@ TEST_F(durable, reads_are_no_writes)
 	EXPECT_EQ(0, trace_count("FF"));
 }
 
-static pid_t main_pid;
-
-static void remove_disks(void)
-{
-	if (getpid() != main_pid)
-		return;
-	disk_remove(&shared);
-	disk_remove(&cached);
-}
-
 int main(int argc, char **argv)
 {
 	const struct disk_setup setup = { .kind = DISK_NULL_BLK };
 	const struct disk_setup with_cache = { .kind = DISK_NULL_BLK, .cache = true };
 
 	need_device();
-	main_pid = getpid();
-	why_not = disk_make(&shared, &setup) ?: disk_make(&cached, &with_cache);
-	atexit(remove_disks);
+	why_not = disk_share(&shared, &setup) ?: disk_share(&cached, &with_cache);
 	return test_harness_run(argc, argv);
 }

@@ -21,13 +21,6 @@
 
 static struct disk disk;
 static const char *why_not;
-static pid_t main_pid;
-
-static void remove_disk(void)
-{
-	if (getpid() == main_pid && !why_not)
-		disk_remove(&disk);
-}
 
 FIXTURE(bridge) {
 	struct bridge bridge;
@@ -578,8 +571,6 @@ int main(int argc, char **argv)
 	static const struct disk_setup setup = { .kind = DISK_NULL_BLK };
 
 	need_device();
-	main_pid = getpid();
-	atexit(remove_disk);
-	why_not = disk_make(&disk, &setup);
+	why_not = disk_share(&disk, &setup);
 	return test_harness_run(argc, argv);
 }

@@ -348,6 +348,31 @@ void disk_remove(struct disk *disk)
 		BECOMES_TRUE(!shell("modprobe -r scsi_debug"));
 }
 
+static struct disk *shared[16];
+static unsigned int nr_shared;
+static pid_t sharer;
+
+/* Tests are children, and end as well. */
+static void remove_shared(void)
+{
+	while (getpid() == sharer && nr_shared)
+		disk_remove(shared[--nr_shared]);
+}
+
+const char *disk_share(struct disk *disk, const struct disk_setup *setup)
+{
+	const char *why = nr_shared < ARRAY_SIZE(shared) ? disk_make(disk, setup) : "too many disks";
+
+	if (why)
+		return why;
+	if (!nr_shared) {
+		sharer = getpid();
+		atexit(remove_shared);
+	}
+	shared[nr_shared++] = disk;
+	return NULL;
+}
+
 void *disk_buffer(unsigned int len)
 {
 	void *buffer = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -51,6 +51,8 @@ struct disk {
 /* Make a disk: NULL, or why this machine cannot. */
 const char *disk_make(struct disk *disk, const struct disk_setup *setup);
 void disk_remove(struct disk *disk);
+/* The same, of a disk for all tests of a program: it is removed when that ends. */
+const char *disk_share(struct disk *disk, const struct disk_setup *setup);
 
 /* As the host sees it, behind the back of vhost-blk. @len and @at in whole blocks. */
 bool disk_read(const struct disk *disk, void *to, unsigned int len, off_t at);

@@ -206,14 +206,15 @@ int vblk_dev_set_owner(struct vblk_dev *dev)
 	return ret;
 }
 
-static int vblk_dev_stop_queues(struct vblk_dev *dev)
+/* Do something to all queues, up to the first to which it cannot be done. */
+static int vblk_dev_each_queue(struct vblk_dev *dev, int (*do_it)(struct vblk_queue *queue))
 {
 	struct vblk_queue *queue;
 	unsigned long i;
 	int ret;
 
 	xa_for_each(&dev->queues, i, queue) {
-		ret = vblk_queue_stop(queue);
+		ret = do_it(queue);
 		if (ret)
 			return ret;
 	}
@@ -234,7 +235,7 @@ int vblk_dev_reset(struct vblk_dev *dev)
 	int ret;
 
 	lockdep_assert_held(&dev->mutex);
-	ret = vblk_dev_stop_queues(dev);
+	ret = vblk_dev_each_queue(dev, vblk_queue_stop);
 	if (ret)
 		return ret;
 	vblk_dev_stop_workers(dev);
@@ -441,24 +442,10 @@ static struct vblk_backend *vblk_backend_create(int fd)
 	return ERR_PTR(ret);
 }
 
-static int vblk_dev_prepare_queues(struct vblk_dev *dev)
-{
-	struct vblk_queue *queue;
-	unsigned long i;
-	int ret;
-
-	xa_for_each(&dev->queues, i, queue) {
-		ret = vblk_queue_prepare(queue);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
 /* All that do not run and are set up, or none. */
 static int vblk_dev_start_queues(struct vblk_dev *dev)
 {
-	int ret = vblk_dev_prepare_queues(dev);
+	int ret = vblk_dev_each_queue(dev, vblk_queue_prepare);
 	struct vblk_queue *queue;
 	unsigned long i;
 
@@ -524,7 +511,7 @@ int vblk_dev_detach(struct vblk_dev *dev)
 	int ret;
 
 	lockdep_assert_held(&dev->mutex);
-	ret = vblk_dev_stop_queues(dev);
+	ret = vblk_dev_each_queue(dev, vblk_queue_stop);
 	if (ret)
 		return ret;
 	vblk_dev_drop_backend(dev);

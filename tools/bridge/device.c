@@ -370,6 +370,27 @@ const char *device_set_writeback(struct device *device, bool writeback)
 	return push_config(device);
 }
 
+/* Those that run do not for a moment; where to go on is known. */
+static const char *pause_rings(struct device *device)
+{
+	const char *why = NULL;
+
+	for (__u32 i = 0; i < device->setup->queues && !why; i++)
+		if (device->rings[i].runs)
+			why = stop_in_kernel(device, i);
+	return why;
+}
+
+static const char *resume_rings(const struct device *device)
+{
+	const char *why = NULL;
+
+	for (__u32 i = 0; i < device->setup->queues && !why; i++)
+		if (device->rings[i].runs)
+			why = push_ring(device, i);
+	return why || !device->running ? why : set_disk(device, device->setup->disk);
+}
+
 /* What was said of a ring that runs is to hold in another table as well. */
 static const char *check_rings(const struct device *device, const struct memory *memory)
 {
@@ -386,17 +407,13 @@ const char *device_set_memory(struct device *device, const struct memory *memory
 {
 	const char *why = check_rings(device, memory);
 
-	for (__u32 i = 0; i < device->setup->queues && moved && !why; i++)
-		if (device->rings[i].runs)
-			why = stop_in_kernel(device, i);
+	if (!why && moved)
+		why = pause_rings(device);
 	if (why)
 		return why;
 	device->memory = memory;
 	why = push_memory(device);
-	for (__u32 i = 0; i < device->setup->queues && moved && !why; i++)
-		if (device->rings[i].runs)
-			why = push_ring(device, i);
-	return why || !moved || !device->running ? why : set_disk(device, device->setup->disk);
+	return why || !moved ? why : resume_rings(device);
 }
 
 /*

@@ -134,6 +134,7 @@ kernels = $(if $(filter command line,$(origin KERNEL)),$(KERNEL),\
 .PHONY: cache
 cache: tools
 	@$(vm)/root image trixie >/dev/null
+	@$(vm)/root make trixie-backports >/dev/null
 	@$(vm)/root make sid >/dev/null
 	@for kernel in $(kernels); do $(vm)/kernel get $$kernel >/dev/null || exit; done
 

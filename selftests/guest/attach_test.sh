@@ -26,10 +26,8 @@ watch_bridge() {
 }
 
 run_guest() {
-	"$top/tools/vm/box" run -t 280 -o "$scratch/box" \
+	"$top/tools/vm/box" run -s -t 400 -o "$scratch/box" \
 		-a -smp -a $queues \
-		-a -object -a "memory-backend-memfd,id=mem,size=768M,share=on" \
-		-a -machine -a memory-backend=mem \
 		-a -chardev -a "socket,id=bridge,path=$socket" \
 		-a -device -a "vhost-user-blk-pci,chardev=bridge,num-queues=$queues" \
 		"$kernel" "$top/selftests/guest/disk.sh" $serial $megabytes $queues \
@@ -37,12 +35,6 @@ run_guest() {
 	guest=$!
 	watch_bridge
 	wait $guest
-}
-
-# With status 0, and what it said.
-ended() {
-	cat "$socket.log"
-	[ "$1" = 0 ]
 }
 
 slept() {
@@ -61,16 +53,9 @@ run_guest
 guest_status=$?
 ends "$bridge" 5
 bridge_status=$?
-grep -E '^(not )?ok ' "$said" | sed -E 's/^(not )?ok [0-9]+ - /\1/' >"$scratch/results"
-while read -r line; do
-	case $line in
-	'not '*) try "guest: ${line#not }" false ;;
-	*) try "guest: $line" true ;;
-	esac
-done <"$scratch/results"
-sed 's/^/# /' "$said"
+show_guest "$said"
 try 'the guest ends well' test $guest_status = 0
 try 'the bridge slept while fio ran' slept
-try 'the bridge ends when its frontend leaves' ended $bridge_status
+try 'the bridge ends when its frontend leaves' ended "$socket.log" $bridge_status
 try 'what the guest wrote is on the disk' wrote_through
 finish

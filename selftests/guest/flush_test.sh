@@ -5,8 +5,8 @@
 #
 #   flush_test.sh [KERNEL]   the guest's (6.12)
 
-# shellcheck source=../meta/lib.sh
-. "$(dirname "$0")/../meta/lib.sh"
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 kernel=${1:-6.12}
 here=$top/selftests/guest
 socket=$scratch/socket
@@ -16,60 +16,18 @@ disk=/dev/mapper/$serial log=/dev/ram1
 
 export DM_DISABLE_UDEV=1	# no daemon in the box makes nodes
 
-make_disk() {
+make_log() {
 	modprobe -a dm-log-writes loop
 	modprobe brd rd_nr=2 rd_size=$((256 << 10))
 	dmsetup create "$serial" --table "0 $((megabytes << 11)) log-writes /dev/ram0 $log"
 }
 
-start_bridge() {
-	vhost-blk-bridge --socket "$socket" --blk-file "$disk" --serial $serial \
-		--num-queues $queues --once >"$scratch/bridge" 2>&1 &
-	bridge=$!
-	for _ in $(seq 100); do
-		[ ! -S "$socket" ] || break
-		sleep 0.1
-	done
-}
-
 run_guest() {
-	"$top/tools/vm/box" run -t 280 -o "$scratch/box" \
+	"$top/tools/vm/box" run -s -t 400 -o "$scratch/box" \
 		-a -smp -a $queues \
-		-a -object -a "memory-backend-memfd,id=mem,size=768M,share=on" \
-		-a -machine -a memory-backend=mem \
 		-a -chardev -a "socket,id=bridge,path=$socket" \
 		-a -device -a "vhost-user-blk-pci,chardev=bridge,num-queues=$queues" \
 		"$kernel" "$here/flush.sh" $serial >"$words" 2>&1
-}
-
-# The guest's results are ours.
-show_guest() {
-	local line
-	grep -E '^(not )?ok ' "$words" | sed -E 's/^(not )?ok [0-9]+ - /\1/' >"$scratch/results"
-	while read -r line; do
-		case $line in
-		'not '*) try "guest: ${line#not }" false ;;
-		*) try "guest: $line" true ;;
-		esac
-	done <"$scratch/results"
-	sed 's/^/# /' "$words"
-}
-
-# By itself, as its frontend has left, else by force.
-end_bridge() {
-	for _ in $(seq 50); do
-		kill -0 "$bridge" 2>/dev/null || break
-		sleep 0.1
-	done
-	kill -KILL "$bridge" 2>/dev/null
-	wait "$bridge"
-	bridge_status=$?
-}
-
-# With status 0, and what it said.
-ended() {
-	cat "$scratch/bridge"
-	[ "$1" = 0 ]
 }
 
 # The rest of the log is written when the disk goes.
@@ -119,15 +77,16 @@ file_system() {
 	umount "$scratch/mount" && fsck.ext4 -fn "$after" && [ "$status" = 0 ]
 }
 
-make_disk || exit
-start_bridge
+make_log || exit
+start_bridge "$socket" "$disk" --serial $serial --num-queues $queues --once
 try 'the bridge listens' test -S "$socket"
 run_guest
 guest_status=$?
-end_bridge
-show_guest
+ends "$bridge" 5
+bridge_status=$?
+show_guest "$words"
 try 'the guest ends well' test $guest_status = 0
-try 'the bridge ends when its frontend leaves' ended $bridge_status
+try 'the bridge ends when its frontend leaves' ended "$socket.log" $bridge_status
 try 'the log is whole' end_log
 try 'what a flush covered is durable after it' check back
 try 'what is written through is durable at once' check through

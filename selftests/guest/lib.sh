@@ -50,6 +50,12 @@ ends() {
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
+# ended LOG STATUS: with status 0, and what it said.
+ended() {
+	cat "$1"
+	[ "$2" = 0 ]
+}
+
 kill_now() {
 	kill -KILL "$1"
 	wait "$1" 2>/dev/null
@@ -58,9 +64,42 @@ kill_now() {
 # Nobody has a device of the module open.
 unused() { [ "$(cat /sys/module/vhost_blk/refcnt)" = 0 ]; }
 
+# --- guests that are boxes
+
+# show_guest FILE: the results in what it said there are ours.
+show_guest() {
+	local line
+	grep -E '^(not )?ok ' "$1" | sed -E 's/^(not )?ok [0-9]+ - /\1/' >"$scratch/results"
+	while read -r line; do
+		case $line in
+		'not '*) try "guest: ${line#not }" false ;;
+		*) try "guest: $line" true ;;
+		esac
+	done <"$scratch/results"
+	sed 's/^/# /' "$1"
+}
+
 # --- small guests
 
 heard=$scratch/heard answers=$scratch/answers told='' memory=384M
+qemu=(qemu-system-x86_64)
+accel=(-accel kvm -cpu "host,svm=off,vmx=off")
+command_line='console=ttyS0 panic=-1 panic_on_warn=1 oops=panic loglevel=5'
+
+# take_qemu RELEASE: small guests run in that of Debian RELEASE.
+take_qemu() {
+	local below root=/run/$1 above=/run/$1.above dir
+	[ "$1" != trixie ] || return 0
+	below=$("$top/tools/vm/root" make "$1")
+	mkdir -p "$root" "$above"/{upper,work}
+	mount -t overlay -o "lowerdir=$below,upperdir=$above/upper,workdir=$above/work" overlay "$root"
+	for dir in /dev /sys /tmp "$(dirname "$below")"; do
+		mkdir -p "$root$dir"
+		mount --rbind "$dir" "$root$dir"
+	done
+	mount -t proc proc "$root/proc"
+	qemu=(chroot "$root" qemu-system-x86_64)
+}
 
 # modules_of MODULE...: their files and those they need, in the order to load.
 modules_of() {
@@ -79,7 +118,8 @@ add_modules() {
 	done
 }
 
-# make_guest KERNEL [MODULE...]: in $kernel and $initramfs; it can load modules.
+# make_guest KERNEL [MODULE...]: in $kernel and $initramfs, for QEMU to boot; it can
+# load modules.
 make_guest() {
 	local module
 	kernel=$("$top/tools/vm/kernel" get "$1")
@@ -92,6 +132,7 @@ make_guest() {
 		add_modules "$module" "$module"
 	done
 	(cd "$scratch/initramfs" && find . | busybox cpio -o -H newc 2>/dev/null) >"$initramfs"
+	boot=(-kernel "$kernel/vmlinuz" -initrd "$initramfs" -append "$command_line")
 	mkfifo "$scratch/told"
 	exec {told}<>"$scratch/told"
 }
@@ -100,11 +141,10 @@ make_guest() {
 # $machine and $bus, if they are set, say what it is.
 start_guest() {
 	: >"$heard"
-	qemu-system-x86_64 -nodefaults -display none -accel kvm -cpu host,svm=off,vmx=off \
+	"${qemu[@]}" -nodefaults -display none "${accel[@]}" \
 		-M "${machine:-q35},memory-backend=memory" -m $memory \
 		-object memory-backend-memfd,id=memory,size=$memory,share=on \
-		-kernel "$kernel/vmlinuz" -initrd "$initramfs" \
-		-append 'console=ttyS0 panic=-1 panic_on_warn=1 oops=panic loglevel=5' \
+		"${boot[@]}" \
 		-chardev "file,id=console,path=$scratch/console,append=on" -serial chardev:console \
 		-qmp "unix:$scratch/qmp,server=on,wait=off" \
 		-drive if=none,id=root,format=raw,readonly=on,file=/dev/vda \

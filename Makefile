@@ -166,6 +166,8 @@ build-%: | build
 ##   make check        all of them, one line of figures at the end
 ##   make lint         the checks of the sources (GATE=NAME for one of them)
 ##   make test-guest   stock guests on it, by the bridge (not in make check)
+##   make soak         such a guest, at work while one after another is killed
+##                     (MINUTES=60; SEED=NUMBER to repeat)
 ##   make test-ring    the ring in user space: tests, fuzzers, proofs, figures
 ##   make fuzz         its fuzzers for as long as it takes (EXECUTIONS=1000000000)
 ##   make fuzz-bridge  the bridge's, with connections of hostile VMMs (CONNECTIONS=10000000)
@@ -196,6 +198,12 @@ test-ring: tools
 .PHONY: test-guest
 test-guest: tools
 	@tools/check/tap selftests/guest/suites
+
+MINUTES ?= 60
+.PHONY: soak
+soak: tools
+	@$(vm)/box run -o build/box/soak -t $$(($(MINUTES) * 60 + 900)) $(KERNEL) \
+		selftests/guest/soak.sh $(MINUTES) $(SEED)
 
 EXECUTIONS ?= 1000000000
 .PHONY: fuzz

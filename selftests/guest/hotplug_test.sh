@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Disks come and go while another one, of four queues, is at work. Runs in a box.
 #
-#   hotplug_test.sh [KERNEL]   the guest's (6.12)
+#   hotplug_test.sh [KERNEL [RELEASE]]   the guest's (6.12), and of which Debian release
+#                                   QEMU is (trixie)
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -65,6 +66,7 @@ make_disk plugged 256 irqmode=2 completion_nsec=1000000 || exit
 plugged=$disk
 start_bridge "$scratch/plug" "$disk" --serial plugged
 make_guest "${1:-6.12}"
+take_qemu "${2:-trixie}"
 start_guest -smp $queues -device pcie-root-port,id=free-port,chassis=1 \
 	-chardev "socket,id=stays,path=$scratch/stays" \
 	-device vhost-user-blk-pci,chardev=stays,num-queues=$queues

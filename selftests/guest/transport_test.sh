@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A disk of the bridge by each transport of virtio that QEMU has for it. Runs in a box.
 #
-#   transport_test.sh [KERNEL]   the guest's (6.12)
+#   transport_test.sh [KERNEL [RELEASE]]   the guest's (6.12), and of which Debian release
+#                                     QEMU is (trixie)
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -37,6 +38,7 @@ test_transport() {
 
 make_disk transport 64 || exit
 make_guest "${1:-6.12}"
+take_qemu "${2:-trixie}"
 start_bridge "$socket" "$disk" --serial transport
 device=vhost-user-blk-pci,chardev=disk
 test_transport legacy virtio-pci 0 -device $device,disable-modern=on,disable-legacy=off

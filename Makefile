@@ -165,7 +165,7 @@ build-%: | build
 ## Tests:
 ##   make check        all of them, one line of figures at the end
 ##   make lint         the checks of the sources (GATE=NAME for one of them)
-##   make test-guest   stock guests on it, by the bridge (not in make check)
+##   make test-guest   stock guests on it, by the bridge
 ##   make soak         such a guest, at work while one after another is killed
 ##                     (MINUTES=60; SEED=NUMBER to repeat)
 ##   make test-ring    the ring in user space: tests, fuzzers, proofs, figures
@@ -176,7 +176,7 @@ build-%: | build
 
 .PHONY: check
 check: cache
-	@tools/check/tap tools/check/suites vringh/suites
+	@tools/check/tap tools/check/suites selftests/guest/suites vringh/suites
 
 .PHONY: lint
 lint: tools

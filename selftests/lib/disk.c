@@ -361,8 +361,10 @@ static void remove_shared(void)
 
 const char *disk_share(struct disk *disk, const struct disk_setup *setup)
 {
-	const char *why = nr_shared < ARRAY_SIZE(shared) ? disk_make(disk, setup) : "too many disks";
+	const char *why = "too many disks";
 
+	if (nr_shared < ARRAY_SIZE(shared))
+		why = disk_make(disk, setup);
 	if (why)
 		return why;
 	if (!nr_shared) {

@@ -176,7 +176,7 @@ build-%: | build
 
 .PHONY: check
 check: cache
-	@tools/check/tap tools/check/suites selftests/guest/suites vringh/suites
+	@tools/check/tap -j $$(($$(nproc) + 1)) tools/check/suites selftests/guest/suites vringh/suites
 
 .PHONY: lint
 lint: tools

@@ -35,7 +35,7 @@ splat() {
 # outlives TIMES VERDICT: the box's QEMU aborts that often before the command.
 outlives() {
 	local dir=$top/build/meta/abort-$1 word=none pid=''
-	"$box" run -b -t 120 -o "$dir" "$kernel" sh -c 'sleep 1; echo begun' >"$scratch/box" 2>&1 &
+	"$box" run -b -t 300 -o "$dir" "$kernel" sh -c 'sleep 1; echo begun' >"$scratch/box" 2>&1 &
 	for _ in $(seq "$1"); do
 		pid=$(other_qemu "$dir" "$pid")
 		kill -ABRT "$pid"
@@ -51,7 +51,7 @@ outlives() {
 # gives_up: each time, the kernel says as it boots that it hangs.
 gives_up() {
 	local word=none
-	"$box" run -b -t 120 -o "$top/build/meta/hang" -a -append \
+	"$box" run -b -t 300 -o "$top/build/meta/hang" -a -append \
 		-a 'console=ttyS0 panic=-1 loglevel=7 rcu="detected stalls"' "$kernel" true >"$scratch/box" 2>&1
 	read -r word _ <"$top/build/meta/hang/verdict"
 	cat "$scratch/box"
@@ -73,7 +73,7 @@ for kernel in $kernels; do
 	make -s --no-print-directory -C "$top" "build-$kernel" >&2
 done
 "$top/tools/vm/kernel" get 6.1 >/dev/null # for the guest; a box cannot fetch it
-options=(-b -t 120)
+options=(-b -t 300)
 expect 6.12 passed 0 'a script that succeeds' true
 expect 6.12 failed 7 'a script that fails' sh -c 'exit 7'
 expect 6.12 failed 127 'a script that is not there' no-such-command
@@ -95,7 +95,7 @@ case " $kernels " in
 esac
 options=(-b -t 30)
 expect 6.12 timeout 124 'a script that hangs' sleep 1000
-options=(-t 120)
+options=(-t 300)
 expect 6.12 stuck 125 'a module that is still in use' sh -c 'sleep 1000 </dev/vhost-blk & sleep 0.1'
 options=(-b -t 300)
 expect 6.12 failed 5 'a guest in the box that fails' "$box" run -t 200 6.1 sh -c 'exit 5'

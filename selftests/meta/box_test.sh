@@ -93,6 +93,8 @@ case " $kernels " in
 	try '6.12: nor if its kernel hangs each time it boots' gives_up
 	;;
 esac
+options=(-b -t 300 -a -append -a 'console=ttyS0 panic=-1 loglevel=7 reboot=triple')
+expect 6.12 reset 75 'a triple fault' sh -c 'echo b >/proc/sysrq-trigger; sleep 100'
 options=(-b -t 30)
 expect 6.12 timeout 124 'a script that hangs' sleep 1000
 options=(-t 300)

@@ -25,7 +25,7 @@
 
 #include "fuzz.h"
 #include "log.h"
-#include "macros.h"
+#include "../macros.h"
 #include "message.h"
 #include "session.h"
 

@@ -3,7 +3,7 @@
 #ifndef BRIDGE_LOG_H
 #define BRIDGE_LOG_H
 
-#include "macros.h"
+#include "../macros.h"
 
 enum log_level { LOG_NOTHING, LOG_ERROR, LOG_INFO, LOG_DEBUG };
 

@@ -11,7 +11,7 @@
 #include <linux/virtio_blk.h>
 
 #include "log.h"
-#include "macros.h"
+#include "../macros.h"
 #include "sandbox.h"
 #include "server.h"
 

@@ -8,7 +8,7 @@
 
 #include "events.h"
 #include "log.h"
-#include "macros.h"
+#include "../macros.h"
 #include "message.h"
 
 /* What a payload is. */

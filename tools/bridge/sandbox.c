@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "macros.h"
+#include "../macros.h"
 #include "sandbox.h"
 
 /*

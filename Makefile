@@ -50,9 +50,19 @@ bridge: $(out)/vhost-blk-bridge
 bridge_sources := $(addprefix tools/bridge/,main.c server.c session.c message.c memory.c \
 	device.c kernel.c events.c sandbox.c log.c)
 
-$(out)/vhost-blk-bridge: $(bridge_sources) $(wildcard tools/bridge/*.h) uapi/linux/vhost_blk.h | $(out)
+$(out)/vhost-blk-bridge: $(bridge_sources) $(wildcard tools/bridge/*.h) tools/macros.h uapi/linux/vhost_blk.h | $(out)
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(CPPFLAGS) $(CFLAGS) -Wall -Wextra -Iuapi $(LDFLAGS) \
 		-o $@ $(bridge_sources)
+
+# What keeps disks busy, for tools/bench; it is not installed.
+.PHONY: load
+load: $(out)/vhost-blk-load
+
+load_sources := $(addprefix tools/bench/,load.c latency.c ring.c vhost.c vhost_user.c uring.c aio.c)
+
+$(out)/vhost-blk-load: $(load_sources) $(wildcard tools/bench/*.h) tools/macros.h uapi/linux/vhost_blk.h | $(out)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(CPPFLAGS) $(CFLAGS) -Wall -Wextra -Iuapi $(LDFLAGS) \
+		-o $@ $(load_sources) -luring -laio -lpthread
 
 # The module that goes wrong on purpose, for the tests of the box.
 .PHONY: splat
@@ -169,6 +179,7 @@ build-%: | build
 ##   make soak         such a guest, at work while one after another is killed
 ##                     (MINUTES=60; SEED=NUMBER to repeat)
 ##   make test-ring    the ring in user space: tests, fuzzers, proofs, figures
+##   make bench-insn   instructions per request, beside the host's own io_uring
 ##   make fuzz         its fuzzers for as long as it takes (EXECUTIONS=1000000000)
 ##   make fuzz-bridge  the bridge's, with connections of hostile VMMs (CONNECTIONS=10000000)
 ##   make test-module  the self tests in boxes of all kernels (KERNEL=NAME for one);
@@ -198,6 +209,10 @@ test-ring: tools
 .PHONY: test-guest
 test-guest: tools
 	@tools/check/tap selftests/guest/suites
+
+.PHONY: bench-insn
+bench-insn: tools
+	@tools/bench/insn $(KERNEL)
 
 MINUTES ?= 60
 .PHONY: soak

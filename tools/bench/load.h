@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A load on a disk, by one of several ways to reach it: what is to be done, and what
+ * a way to do it has to offer. One thread per lane; nothing is shared by lanes.
+ */
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What is to be done; sizes in bytes. */
+struct load {
+	const char *disk;	/* a device, or a socket */
+	unsigned int lanes;
+	unsigned int depth;	/* requests of a lane in flight */
+	unsigned int batch;	/* of these, that are waited for and submitted at a time */
+	unsigned int size;	/* of a request */
+	unsigned int reads;	/* percent */
+	unsigned int poll_us;	/* that the device may poll for, where it can */
+	bool latency;		/* measure it */
+	bool indirect;		/* rings: a table for each request */
+	bool iopoll, sqpoll;	/* io_uring */
+	unsigned long count;	/* requests of a lane; 0: for as many seconds */
+	unsigned int seconds;
+	int fd;			/* the disk, for targets that open it */
+	__u64 bytes;		/* that it has */
+};
+
+struct target;
+
+/* A queue, and the thread that uses it. */
+struct lane {
+	const struct load *load;
+	const struct target *target;
+	unsigned int index;
+	void *own;		/* the target's */
+};
+
+/*
+ * A way to reach a disk. Functions that fail return what went wrong, as text that
+ * ends the program.
+ */
+struct target {
+	const char *name;
+	const char *what;	/* one line of help */
+	const char *(*open)(struct load *load);
+	/* After that, by the lane's thread. */
+	const char *(*start)(struct lane *lane);
+	/* Prepare a request, @slot of those in flight. */
+	void (*add)(struct lane *lane, unsigned int slot, bool write, __u64 offset);
+	/* Submit what was added, and wait until @done or more requests can be taken. */
+	const char *(*go)(struct lane *lane, unsigned int done);
+	/* The slot of a request that is done, or -1; sets *@ok to how it went. */
+	int (*take)(struct lane *lane, bool *ok);
+};
+
+extern const struct target vhost_target, vhost_user_target, uring_target, aio_target;
+
+/* @depth buffers of @size bytes, aligned to pages, one after the other. */
+char *load_buffers(const struct load *load);
+
+/* Memory that is zero; there is some, or the program ends. */
+void *load_alloc(size_t n, size_t size);
+
+/* "what: error", of errno. */
+const char *load_error(const char *what);
+
+/* Open the disk for a target that uses it as a file: fd and bytes. */
+const char *load_open_disk(struct load *load);
+
+#endif

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The leanest driver there is. */
+#include <linux/virtio_blk.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ring.h"
+
+#define PAGE 4096UL
+#define CHAIN 3	/* descriptors: header, data, status */
+
+/* What the device sees of a request, but its data. */
+struct ring_request {
+	struct virtio_blk_outhdr header;
+	struct vring_desc table[CHAIN];
+	__u8 status;
+};
+
+static size_t up(size_t size)
+{
+	return (size + PAGE - 1) & -PAGE;
+}
+
+static __u32 descriptors(const struct load *load)
+{
+	__u32 num, need = load->depth * (load->indirect ? 1 : CHAIN);
+
+	for (num = 1; num < need; num *= 2)
+		;
+	return num;
+}
+
+static __u64 at(const struct guest *guest, const void *mem)
+{
+	return (const char *)mem - guest->mem;
+}
+
+/* The chain of @slot, where it will stay; its type and sector are to come. */
+static void write_chain(const struct guest *guest, struct ring *ring, unsigned int slot,
+			const char *data)
+{
+	struct ring_request *request = &ring->requests[slot];
+	__u32 first = ring->load->indirect ? 0 : slot * CHAIN;
+	struct vring_desc *desc = ring->load->indirect ? request->table : ring->vring.desc + first;
+
+	desc[0] = (struct vring_desc) { at(guest, &request->header), sizeof(request->header),
+					VRING_DESC_F_NEXT, first + 1 };
+	desc[1] = (struct vring_desc) { at(guest, data), ring->load->size,
+					VRING_DESC_F_NEXT, first + 2 };
+	desc[2] = (struct vring_desc) { at(guest, &request->status), 1, VRING_DESC_F_WRITE, 0 };
+	if (ring->load->indirect)
+		ring->vring.desc[slot] = (struct vring_desc) {
+			at(guest, request->table), sizeof(request->table), VRING_DESC_F_INDIRECT, 0
+		};
+}
+
+static const char *make_ring(const struct guest *guest, struct ring *ring)
+{
+	size_t requests = up(vring_size(ring->num, PAGE));
+	size_t data = requests + up(ring->load->depth * sizeof(*ring->requests));
+
+	vring_init(&ring->vring, ring->num, ring->mem, PAGE);
+	ring->requests = (void *)(ring->mem + requests);
+	for (unsigned int slot = 0; slot < ring->load->depth; slot++)
+		write_chain(guest, ring, slot, ring->mem + data + slot * up(ring->load->size));
+	ring->kick = eventfd(0, EFD_CLOEXEC);
+	ring->call = eventfd(0, EFD_CLOEXEC);
+	return ring->kick < 0 || ring->call < 0 ? load_error("eventfd") : NULL;
+}
+
+const char *ring_make_guest(struct guest *guest, const struct load *load)
+{
+	size_t size = up(vring_size(descriptors(load), PAGE)) +
+		      up(load->depth * sizeof(struct ring_request)) + load->depth * up(load->size);
+	const char *why = NULL;
+
+	guest->size = size * load->lanes;
+	guest->memfd = memfd_create("guest", MFD_CLOEXEC);
+	if (guest->memfd < 0 || ftruncate(guest->memfd, (off_t)guest->size))
+		return load_error("memory of the guest");
+	guest->mem = mmap(NULL, guest->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+			  guest->memfd, 0);
+	guest->rings = load_alloc(load->lanes, sizeof(*guest->rings));
+	if (guest->mem == MAP_FAILED)
+		return load_error("memory of the guest");
+	for (unsigned int i = 0; i < load->lanes && !why; i++) {
+		guest->rings[i] = (struct ring) {
+			.load = load, .mem = guest->mem + i * size, .size = size,
+			.num = descriptors(load),
+		};
+		why = make_ring(guest, &guest->rings[i]);
+	}
+	return why;
+}
+
+void ring_add(struct lane *lane, unsigned int slot, bool write, __u64 offset)
+{
+	struct ring *ring = lane->own;
+	struct ring_request *request = &ring->requests[slot];
+	__u32 head = lane->load->indirect ? slot : slot * CHAIN;
+	struct vring_desc *desc = lane->load->indirect ? request->table : ring->vring.desc + head;
+
+	request->header.type = write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN;
+	request->header.sector = offset >> 9;
+	request->status = 0xff;
+	desc[1].flags = VRING_DESC_F_NEXT | (write ? 0 : VRING_DESC_F_WRITE);
+	ring->vring.avail->ring[ring->added++ & (ring->num - 1)] = head;
+}
+
+static __u16 used_idx(const struct ring *ring)
+{
+	return __atomic_load_n(&ring->vring.used->idx, __ATOMIC_ACQUIRE);
+}
+
+static __u16 can_take(const struct ring *ring)
+{
+	return used_idx(ring) - ring->taken;
+}
+
+static const char *notify(const struct ring *ring)
+{
+	__u64 one = 1;
+
+	return write(ring->kick, &one, sizeof(one)) == sizeof(one) ? NULL : load_error("kick");
+}
+
+/* An interrupt when @done can be taken, if not enough can be already (2.7.10). */
+static const char *sleep_until(const struct ring *ring, unsigned int done)
+{
+	__u64 signals;
+
+	while (can_take(ring) < done) {
+		vring_used_event(&ring->vring) = ring->taken + done - 1;
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if (can_take(ring) >= done)
+			break;
+		if (read(ring->call, &signals, sizeof(signals)) != sizeof(signals))
+			return load_error("wait for an interrupt");
+	}
+	return NULL;
+}
+
+const char *ring_go(struct lane *lane, unsigned int done)
+{
+	struct ring *ring = lane->own;
+	__u16 old = ring->shown;
+	const char *why = NULL;
+
+	if (ring->added != old) {
+		ring->shown = ring->added;
+		__atomic_store_n(&ring->vring.avail->idx, ring->added, __ATOMIC_RELEASE);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if (vring_need_event(__atomic_load_n(&vring_avail_event(&ring->vring),
+						     __ATOMIC_RELAXED), ring->added, old))
+			why = notify(ring);
+	}
+	return why ? why : sleep_until(ring, done);
+}
+
+int ring_take(struct lane *lane, bool *ok)
+{
+	struct ring *ring = lane->own;
+	struct vring_used_elem *used;
+	__u32 slot;
+
+	if (used_idx(ring) == ring->taken)
+		return -1;
+	used = &ring->vring.used->ring[ring->taken++ & (ring->num - 1)];
+	slot = lane->load->indirect ? used->id : used->id / CHAIN;
+	*ok = ring->requests[slot].status == VIRTIO_BLK_S_OK;
+	return (int)slot;
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A disk behind /dev/vhost-blk. */
+#include <fcntl.h>
+#include <linux/vhost_blk.h>
+#include <sys/ioctl.h>
+
+#include "ring.h"
+
+static struct guest guest;
+static int device;
+
+static const char *attempt(unsigned long cmd, void *arg, const char *what)
+{
+	return ioctl(device, cmd, arg) ? load_error(what) : NULL;
+}
+
+static const char *set_up_device(void)
+{
+	struct {
+		struct vhost_memory head;
+		struct vhost_memory_region region;
+	} table = {
+		.head.nregions = 1,
+		.region = { .memory_size = guest.size, .userspace_addr = (unsigned long)guest.mem },
+	};
+	__u64 features = RING_FEATURES;
+	const char *why = attempt(VHOST_SET_OWNER, NULL, "VHOST_SET_OWNER");
+
+	why = why ?: attempt(VHOST_SET_FEATURES, &features, "VHOST_SET_FEATURES");
+	why = why ?: attempt(VHOST_SET_MEM_TABLE, &table, "VHOST_SET_MEM_TABLE");
+	return why;
+}
+
+static const char *set_up_queue(const struct load *load, __u32 index)
+{
+	const struct ring *ring = &guest.rings[index];
+	struct vhost_vring_state num = { index, ring->num }, base = { index, 0 };
+	struct vhost_vring_state poll = { index, load->poll_us };
+	struct vhost_vring_file kick = { index, ring->kick }, call = { index, ring->call };
+	struct vhost_vring_addr addr = {
+		.index = index,
+		.desc_user_addr = (unsigned long)ring->vring.desc,
+		.avail_user_addr = (unsigned long)ring->vring.avail,
+		.used_user_addr = (unsigned long)ring->vring.used,
+	};
+	const char *why = attempt(VHOST_SET_VRING_NUM, &num, "VHOST_SET_VRING_NUM");
+
+	why = why ?: attempt(VHOST_SET_VRING_BASE, &base, "VHOST_SET_VRING_BASE");
+	why = why ?: attempt(VHOST_SET_VRING_ADDR, &addr, "VHOST_SET_VRING_ADDR");
+	why = why ?: attempt(VHOST_SET_VRING_KICK, &kick, "VHOST_SET_VRING_KICK");
+	why = why ?: attempt(VHOST_SET_VRING_CALL, &call, "VHOST_SET_VRING_CALL");
+	why = why ?: attempt(VHOST_SET_VRING_BUSYLOOP_TIMEOUT, &poll,
+			     "VHOST_SET_VRING_BUSYLOOP_TIMEOUT");
+	return why;
+}
+
+/* A worker for each queue but the first, which has the one that is there. */
+static const char *add_worker(__u32 index)
+{
+	struct vhost_worker_state worker = { 0 };
+	struct vhost_vring_worker vring = { .index = index };
+	const char *why = attempt(VHOST_NEW_WORKER, &worker, "VHOST_NEW_WORKER");
+
+	vring.worker_id = worker.worker_id;
+	why = why ?: attempt(VHOST_ATTACH_VRING_WORKER, &vring, "VHOST_ATTACH_VRING_WORKER");
+	return why;
+}
+
+static const char *vhost_open(struct load *load)
+{
+	struct vhost_vring_file backend = { 0 };
+	const char *why = load_open_disk(load);
+
+	device = open("/dev/vhost-blk", O_RDWR | O_CLOEXEC);
+	if (device < 0)
+		return load_error("/dev/vhost-blk");
+	backend.fd = load->fd;
+	why = why ?: ring_make_guest(&guest, load);
+	why = why ?: set_up_device();
+	for (__u32 i = 0; i < load->lanes && !why; i++) {
+		why = set_up_queue(load, i);
+		if (!why && i)
+			why = add_worker(i);
+	}
+	why = why ?: attempt(VHOST_BLK_SET_BACKEND, &backend, "VHOST_BLK_SET_BACKEND");
+	return why;
+}
+
+static const char *vhost_start(struct lane *lane)
+{
+	lane->own = &guest.rings[lane->index];
+	return NULL;
+}
+
+const struct target vhost_target = {
+	.name = "vhost-blk",
+	.what = "DISK is attached to /dev/vhost-blk (/dev/null: to nothing)",
+	.open = vhost_open,
+	.start = vhost_start,
+	.add = ring_add,
+	.go = ring_go,
+	.take = ring_take,
+};

@@ -175,7 +175,7 @@ build-%: | build
 ## Tests:
 ##   make check        all of them, one line of figures at the end
 ##   make lint         the checks of the sources (GATE=NAME for one of them)
-##   make test-guest   stock guests on it, by the bridge
+##   make test-guest   stock guests on it, by the bridge (not in make check)
 ##   make soak         such a guest, at work while one after another is killed
 ##                     (MINUTES=60; SEED=NUMBER to repeat)
 ##   make test-ring    the ring in user space: tests, fuzzers, proofs, figures
@@ -187,7 +187,7 @@ build-%: | build
 
 .PHONY: check
 check: cache
-	@tools/check/tap -j $$(($$(nproc) + 1)) tools/check/suites selftests/guest/suites vringh/suites
+	@tools/check/tap tools/check/suites vringh/suites
 
 .PHONY: lint
 lint: tools

@@ -26,7 +26,7 @@ watch_bridge() {
 }
 
 run_guest() {
-	"$top/tools/vm/box" run -s -t 400 -o "$scratch/box" \
+	"$top/tools/vm/box" run -s -t 800 -o "$scratch/box" \
 		-a -smp -a $queues \
 		-a -chardev -a "socket,id=bridge,path=$socket" \
 		-a -device -a "vhost-user-blk-pci,chardev=bridge,num-queues=$queues" \

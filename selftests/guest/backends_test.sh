@@ -130,7 +130,7 @@ boot_guest() {
 		arguments+=(-a -chardev -a "socket,id=$kind,path=$scratch/$kind"
 			-a -device -a "vhost-user-blk-pci,chardev=$kind,num-queues=1")
 	done
-	"$top/tools/vm/box" run -s -t 400 -o "$results" \
+	"$top/tools/vm/box" run -s -t 800 -o "$results" \
 		"${arguments[@]}" "$kernel" "$top/selftests/guest/backends.sh" >"$words" 2>&1 &
 	guest=$!
 }

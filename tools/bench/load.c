@@ -90,11 +90,11 @@ const char *load_open_disk(struct load *load)
 	return NULL;
 }
 
-static __u64 now(clockid_t clock)
+static __u64 now(void)
 {
 	struct timespec time;
 
-	clock_gettime(clock, &time);
+	clock_gettime(CLOCK_MONOTONIC, &time);
 	return time.tv_sec * 1000000000ULL + time.tv_nsec;
 }
 
@@ -114,7 +114,7 @@ static void add(struct run *run, unsigned int slot)
 	__u64 block = ((number >> 32) * (blocks > UINT32_MAX ? UINT32_MAX : blocks)) >> 32;
 
 	if (load->latency)
-		run->begun[slot] = now(CLOCK_MONOTONIC);
+		run->begun[slot] = now();
 	run->lane.target->add(&run->lane, slot, number % 128 * 100 / 128 >= load->reads,
 			      block * load->size);
 }
@@ -130,7 +130,7 @@ static unsigned int take(struct run *run, bool more)
 	for (; (slot = lane->target->take(lane, &ok)) >= 0; n++) {
 		run->bad += !ok;
 		if (lane->load->latency)
-			latency_add(&run->latency, now(CLOCK_MONOTONIC) - run->begun[slot]);
+			latency_add(&run->latency, now() - run->begun[slot]);
 		if (more)
 			add(run, slot);
 	}
@@ -241,7 +241,7 @@ static void run(const struct load *load, const struct target *target)
 	start(runs, load, target);
 	pthread_barrier_wait(&all_ready);
 	busy = busy_time();
-	began = now(CLOCK_MONOTONIC);
+	began = now();
 	if (!load->count) {
 		sleep(load->seconds);
 		__atomic_store_n(&enough, true, __ATOMIC_RELAXED);
@@ -251,7 +251,7 @@ static void run(const struct load *load, const struct target *target)
 		if (runs[i].why)
 			die(runs[i].why);
 	}
-	report(runs, load, target, now(CLOCK_MONOTONIC) - began, busy_time() - busy);
+	report(runs, load, target, now() - began, busy_time() - busy);
 }
 
 static const char usage[] =

@@ -17,6 +17,13 @@ struct ring_request {
 	__u8 status;
 };
 
+/* What the memory of a ring holds, one behind the other: offsets in bytes. */
+struct layout {
+	size_t requests, data, end;
+};
+
+static struct guest guest;
+
 static size_t up(size_t size)
 {
 	return (size + PAGE - 1) & -PAGE;
@@ -31,67 +38,94 @@ static __u32 descriptors(const struct load *load)
 	return num;
 }
 
-static __u64 at(const struct guest *guest, const void *mem)
+static struct layout layout_of(const struct load *load)
 {
-	return (const char *)mem - guest->mem;
+	size_t requests = up(vring_size(descriptors(load), PAGE));
+	size_t data = requests + up(load->depth * sizeof(struct ring_request));
+
+	return (struct layout) { requests, data, data + load->depth * up(load->size) };
+}
+
+static __u64 at(const void *mem)
+{
+	return (const char *)mem - guest.mem;
 }
 
 /* The chain of @slot, where it will stay; its type and sector are to come. */
-static void write_chain(const struct guest *guest, struct ring *ring, unsigned int slot,
-			const char *data)
+static void write_chain(struct ring *ring, unsigned int slot, const char *data)
 {
 	struct ring_request *request = &ring->requests[slot];
 	__u32 first = ring->load->indirect ? 0 : slot * CHAIN;
 	struct vring_desc *desc = ring->load->indirect ? request->table : ring->vring.desc + first;
 
-	desc[0] = (struct vring_desc) { at(guest, &request->header), sizeof(request->header),
+	desc[0] = (struct vring_desc) { at(&request->header), sizeof(request->header),
 					VRING_DESC_F_NEXT, first + 1 };
-	desc[1] = (struct vring_desc) { at(guest, data), ring->load->size,
+	desc[1] = (struct vring_desc) { at(data), ring->load->size,
 					VRING_DESC_F_NEXT, first + 2 };
-	desc[2] = (struct vring_desc) { at(guest, &request->status), 1, VRING_DESC_F_WRITE, 0 };
+	desc[2] = (struct vring_desc) { at(&request->status), 1, VRING_DESC_F_WRITE, 0 };
 	if (ring->load->indirect)
 		ring->vring.desc[slot] = (struct vring_desc) {
-			at(guest, request->table), sizeof(request->table), VRING_DESC_F_INDIRECT, 0
+			at(request->table), sizeof(request->table), VRING_DESC_F_INDIRECT, 0
 		};
 }
 
-static const char *make_ring(const struct guest *guest, struct ring *ring)
+static const char *make_ring(struct ring *ring)
 {
-	size_t requests = up(vring_size(ring->num, PAGE));
-	size_t data = requests + up(ring->load->depth * sizeof(*ring->requests));
+	struct layout layout = layout_of(ring->load);
 
 	vring_init(&ring->vring, ring->num, ring->mem, PAGE);
-	ring->requests = (void *)(ring->mem + requests);
+	ring->requests = (void *)(ring->mem + layout.requests);
 	for (unsigned int slot = 0; slot < ring->load->depth; slot++)
-		write_chain(guest, ring, slot, ring->mem + data + slot * up(ring->load->size));
+		write_chain(ring, slot, ring->mem + layout.data + slot * up(ring->load->size));
 	ring->kick = eventfd(0, EFD_CLOEXEC);
 	ring->call = eventfd(0, EFD_CLOEXEC);
 	return ring->kick < 0 || ring->call < 0 ? load_error("eventfd") : NULL;
 }
 
-const char *ring_make_guest(struct guest *guest, const struct load *load)
+const char *ring_make_guest(const struct load *load)
 {
-	size_t size = up(vring_size(descriptors(load), PAGE)) +
-		      up(load->depth * sizeof(struct ring_request)) + load->depth * up(load->size);
+	size_t size = layout_of(load).end;
 	const char *why = NULL;
 
-	guest->size = size * load->lanes;
-	guest->memfd = memfd_create("guest", MFD_CLOEXEC);
-	if (guest->memfd < 0 || ftruncate(guest->memfd, (off_t)guest->size))
+	guest.size = size * load->lanes;
+	guest.memfd = memfd_create("guest", MFD_CLOEXEC);
+	if (guest.memfd < 0 || ftruncate(guest.memfd, (off_t)guest.size))
 		return load_error("memory of the guest");
-	guest->mem = mmap(NULL, guest->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-			  guest->memfd, 0);
-	guest->rings = load_alloc(load->lanes, sizeof(*guest->rings));
-	if (guest->mem == MAP_FAILED)
+	guest.mem = mmap(NULL, guest.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+			 guest.memfd, 0);
+	if (guest.mem == MAP_FAILED)
 		return load_error("memory of the guest");
+	guest.rings = load_alloc(load->lanes, sizeof(*guest.rings));
 	for (unsigned int i = 0; i < load->lanes && !why; i++) {
-		guest->rings[i] = (struct ring) {
-			.load = load, .mem = guest->mem + i * size, .size = size,
-			.num = descriptors(load),
+		guest.rings[i] = (struct ring) {
+			.load = load, .mem = guest.mem + i * size, .num = descriptors(load),
 		};
-		why = make_ring(guest, &guest->rings[i]);
+		why = make_ring(&guest.rings[i]);
 	}
 	return why;
+}
+
+const struct guest *ring_guest(void)
+{
+	return &guest;
+}
+
+struct vhost_vring_addr ring_addresses(__u32 index)
+{
+	const struct vring *vring = &guest.rings[index].vring;
+
+	return (struct vhost_vring_addr) {
+		.index = index,
+		.desc_user_addr = (unsigned long)vring->desc,
+		.avail_user_addr = (unsigned long)vring->avail,
+		.used_user_addr = (unsigned long)vring->used,
+	};
+}
+
+const char *ring_start(struct lane *lane)
+{
+	lane->own = &guest.rings[lane->index];
+	return NULL;
 }
 
 void ring_add(struct lane *lane, unsigned int slot, bool write, __u64 offset)

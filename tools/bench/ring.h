@@ -6,6 +6,7 @@
 #ifndef BENCH_RING_H
 #define BENCH_RING_H
 
+#include <linux/vhost_types.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
@@ -16,7 +17,6 @@
 struct ring {
 	const struct load *load;
 	char *mem;
-	size_t size;
 	__u32 num;
 	struct vring vring;
 	struct ring_request *requests;
@@ -24,7 +24,7 @@ struct ring {
 	int kick, call;	/* eventfds */
 };
 
-/* A guest for all lanes. */
+/* The guest: one for all lanes. */
 struct guest {
 	int memfd;
 	char *mem;
@@ -36,9 +36,12 @@ struct guest {
 			 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC))
 
 /* Memory, rings and eventfds; NULL, or what went wrong. */
-const char *ring_make_guest(struct guest *guest, const struct load *load);
+const char *ring_make_guest(const struct load *load);
+const struct guest *ring_guest(void);
+struct vhost_vring_addr ring_addresses(__u32 index);
 
 /* Of struct target. */
+const char *ring_start(struct lane *lane);
 void ring_add(struct lane *lane, unsigned int slot, bool write, __u64 offset);
 const char *ring_go(struct lane *lane, unsigned int done);
 int ring_take(struct lane *lane, bool *ok);

@@ -6,7 +6,6 @@
 
 #include "ring.h"
 
-static struct guest guest;
 static int device;
 
 static const char *attempt(unsigned long cmd, void *arg, const char *what)
@@ -16,12 +15,13 @@ static const char *attempt(unsigned long cmd, void *arg, const char *what)
 
 static const char *set_up_device(void)
 {
+	const struct guest *guest = ring_guest();
 	struct {
 		struct vhost_memory head;
 		struct vhost_memory_region region;
 	} table = {
 		.head.nregions = 1,
-		.region = { .memory_size = guest.size, .userspace_addr = (unsigned long)guest.mem },
+		.region = { .memory_size = guest->size, .userspace_addr = (unsigned long)guest->mem },
 	};
 	__u64 features = RING_FEATURES;
 	const char *why = attempt(VHOST_SET_OWNER, NULL, "VHOST_SET_OWNER");
@@ -33,16 +33,11 @@ static const char *set_up_device(void)
 
 static const char *set_up_queue(const struct load *load, __u32 index)
 {
-	const struct ring *ring = &guest.rings[index];
+	const struct ring *ring = &ring_guest()->rings[index];
 	struct vhost_vring_state num = { index, ring->num }, base = { index, 0 };
 	struct vhost_vring_state poll = { index, load->poll_us };
 	struct vhost_vring_file kick = { index, ring->kick }, call = { index, ring->call };
-	struct vhost_vring_addr addr = {
-		.index = index,
-		.desc_user_addr = (unsigned long)ring->vring.desc,
-		.avail_user_addr = (unsigned long)ring->vring.avail,
-		.used_user_addr = (unsigned long)ring->vring.used,
-	};
+	struct vhost_vring_addr addr = ring_addresses(index);
 	const char *why = attempt(VHOST_SET_VRING_NUM, &num, "VHOST_SET_VRING_NUM");
 
 	why = why ?: attempt(VHOST_SET_VRING_BASE, &base, "VHOST_SET_VRING_BASE");
@@ -75,7 +70,7 @@ static const char *vhost_open(struct load *load)
 	if (device < 0)
 		return load_error("/dev/vhost-blk");
 	backend.fd = load->fd;
-	why = why ?: ring_make_guest(&guest, load);
+	why = why ?: ring_make_guest(load);
 	why = why ?: set_up_device();
 	for (__u32 i = 0; i < load->lanes && !why; i++) {
 		why = set_up_queue(load, i);
@@ -86,17 +81,11 @@ static const char *vhost_open(struct load *load)
 	return why;
 }
 
-static const char *vhost_start(struct lane *lane)
-{
-	lane->own = &guest.rings[lane->index];
-	return NULL;
-}
-
 const struct target vhost_target = {
 	.name = "vhost-blk",
 	.what = "DISK is attached to /dev/vhost-blk (/dev/null: to nothing)",
 	.open = vhost_open,
-	.start = vhost_start,
+	.start = ring_start,
 	.add = ring_add,
 	.go = ring_go,
 	.take = ring_take,

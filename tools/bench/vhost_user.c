@@ -1,56 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A disk behind the socket of a vhost-user-blk backend, as qemu-storage-daemon has. */
-#include <linux/vhost_types.h>
+#include <linux/virtio_blk.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../bridge/protocol.h"
 #include "ring.h"
 
-/* What is needed of docs/interop/vhost-user.rst in QEMU's manual. */
-enum {
-	GET_FEATURES = 1,
-	SET_FEATURES = 2,
-	SET_OWNER = 3,
-	SET_MEM_TABLE = 5,
-	SET_VRING_NUM = 8,
-	SET_VRING_ADDR = 9,
-	SET_VRING_BASE = 10,
-	SET_VRING_KICK = 12,
-	SET_VRING_CALL = 13,
-	GET_PROTOCOL_FEATURES = 15,
-	SET_PROTOCOL_FEATURES = 16,
-	SET_VRING_ENABLE = 18,
-	GET_CONFIG = 24,
-};
-
-#define VERSION			1
-#define F_PROTOCOL_FEATURES	BIT_ULL(30)
-#define PROTOCOL_F_MQ		BIT_ULL(0)
-#define PROTOCOL_F_CONFIG	BIT_ULL(9)
-#define F_MQ			BIT_ULL(12)	/* VIRTIO_BLK_F_MQ */
+/* What is asked for, of what every backend has to have. */
+#define FEATURES	(RING_FEATURES | VHOST_USER_BIT(VHOST_USER_F_PROTOCOL_FEATURES))
+#define PROTOCOL	(VHOST_USER_BIT(VHOST_USER_PROTOCOL_F_MQ) | \
+			 VHOST_USER_BIT(VHOST_USER_PROTOCOL_F_CONFIG))
 
 struct message {
-	__u32 request, flags, size;
+	struct vhost_user_header header;
 	union {
 		__u64 u64;
 		struct vhost_vring_state state;
 		struct vhost_vring_addr addr;
-		struct {
-			__u32 nregions, padding;
-			__u64 gpa, size, user, offset;
-		} memory;
-		struct {
-			__u32 offset, size, flags;
-			__u64 capacity;
-		} __packed config;
+		struct vhost_user_memory memory;
+		struct vhost_user_config config;
 	};
 } __packed;
 
-#define HEADER offsetof(struct message, u64)
+#define HEADER	sizeof(struct vhost_user_header)
 
-static struct guest guest;
 static int backend;
 
 static const char *say(struct message *message, __u32 request, __u32 size, int fd)
@@ -60,9 +36,7 @@ static const char *say(struct message *message, __u32 request, __u32 size, int f
 	struct msghdr head = { .msg_iov = &vec, .msg_iovlen = 1 };
 	struct cmsghdr *cmsg;
 
-	message->request = request;
-	message->flags = VERSION;
-	message->size = size;
+	message->header = (struct vhost_user_header) { request, VHOST_USER_VERSION, size };
 	if (fd >= 0) {
 		head.msg_control = control;
 		head.msg_controllen = sizeof(control);
@@ -98,59 +72,65 @@ static const char *ask(struct message *message, __u32 request, __u32 size)
 	if (why)
 		return why;
 	got = recv(backend, message, sizeof(*message), 0);
-	return got >= (ssize_t)HEADER && message->request == request ? NULL :
+	return got >= (ssize_t)HEADER && message->header.request == request ? NULL :
 	       "the backend does not answer";
 }
 
 /* Features first: what it offers is among what it has to have. */
-static const char *negotiate(struct load *load)
+static const char *negotiate(const struct load *load)
 {
-	__u64 want = RING_FEATURES | F_PROTOCOL_FEATURES | (load->lanes > 1 ? F_MQ : 0);
+	__u64 want = FEATURES | (load->lanes > 1 ? BIT_ULL(VIRTIO_BLK_F_MQ) : 0);
 	struct message message = { 0 };
-	const char *why = ask(&message, GET_FEATURES, 0);
+	const char *why = ask(&message, VHOST_USER_GET_FEATURES, 0);
 
 	if (!why && (message.u64 & want) != want)
 		return "the backend has not all the features that are needed";
-	why = why ?: ask(&message, GET_PROTOCOL_FEATURES, 0);
-	why = why ?: say_u64(SET_PROTOCOL_FEATURES,
-			     message.u64 & (PROTOCOL_F_MQ | PROTOCOL_F_CONFIG), -1);
-	why = why ?: say_u64(SET_FEATURES, want, -1);
-	why = why ?: say(&message, SET_OWNER, 0, -1);
-	message.config.offset = 0;
-	message.config.size = sizeof(message.config.capacity);
-	message.config.flags = 0;
-	why = why ?: ask(&message, GET_CONFIG, sizeof(message.config));
-	load->bytes = message.config.capacity << 9;
+	why = why ?: ask(&message, VHOST_USER_GET_PROTOCOL_FEATURES, 0);
+	why = why ?: say_u64(VHOST_USER_SET_PROTOCOL_FEATURES, message.u64 & PROTOCOL, -1);
+	why = why ?: say_u64(VHOST_USER_SET_FEATURES, want, -1);
+	why = why ?: say(&message, VHOST_USER_SET_OWNER, 0, -1);
+	return why;
+}
+
+/* The config space begins with the number of sectors. */
+static const char *ask_capacity(struct load *load)
+{
+	__u64 sectors;
+	struct message message = { .config = { .size = sizeof(sectors) } };
+	const char *why = ask(&message, VHOST_USER_GET_CONFIG,
+			      offsetof(struct vhost_user_config, space) + sizeof(sectors));
+
+	memcpy(&sectors, message.config.space, sizeof(sectors));
+	load->bytes = sectors << 9;
 	return why;
 }
 
 static const char *share_memory(void)
 {
+	const struct guest *guest = ring_guest();
 	struct message message = {
-		.memory = { .nregions = 1, .size = guest.size, .user = (unsigned long)guest.mem },
+		.memory = {
+			.nr = 1,
+			.regions[0] = { .size = guest->size, .user = (unsigned long)guest->mem },
+		},
 	};
 
-	return say(&message, SET_MEM_TABLE, sizeof(message.memory), guest.memfd);
+	return say(&message, VHOST_USER_SET_MEM_TABLE,
+		   offsetof(struct vhost_user_memory, regions[1]), guest->memfd);
 }
 
 static const char *set_up_queue(__u32 index)
 {
-	const struct ring *ring = &guest.rings[index];
-	struct message message = {
-		.addr = {
-			.index = index,
-			.desc_user_addr = (unsigned long)ring->vring.desc,
-			.avail_user_addr = (unsigned long)ring->vring.avail,
-			.used_user_addr = (unsigned long)ring->vring.used,
-		},
-	};
-	const char *why = say_state(SET_VRING_NUM, index, ring->num);
+	const struct ring *ring = &ring_guest()->rings[index];
+	struct message message = { .addr = ring_addresses(index) };
+	const char *why = say_state(VHOST_USER_SET_VRING_NUM, index, ring->num);
 
-	why = why ?: say_state(SET_VRING_BASE, index, 0);
-	why = why ?: say(&message, SET_VRING_ADDR, sizeof(message.addr), -1);
-	why = why ?: say_u64(SET_VRING_CALL, index, ring->call);
-	why = why ?: say_u64(SET_VRING_KICK, index, ring->kick);
-	return why ?: say_state(SET_VRING_ENABLE, index, 1);
+	why = why ?: say_state(VHOST_USER_SET_VRING_BASE, index, 0);
+	why = why ?: say(&message, VHOST_USER_SET_VRING_ADDR, sizeof(message.addr), -1);
+	why = why ?: say_u64(VHOST_USER_SET_VRING_CALL, index, ring->call);
+	why = why ?: say_u64(VHOST_USER_SET_VRING_KICK, index, ring->kick);
+	why = why ?: say_state(VHOST_USER_SET_VRING_ENABLE, index, 1);
+	return why;
 }
 
 static const char *vhost_user_open(struct load *load)
@@ -165,24 +145,19 @@ static const char *vhost_user_open(struct load *load)
 	if (backend < 0 || connect(backend, (void *)&at, sizeof(at)))
 		return load_error("connect to the backend");
 	why = negotiate(load);
-	why = why ?: ring_make_guest(&guest, load);
+	why = why ?: ask_capacity(load);
+	why = why ?: ring_make_guest(load);
 	why = why ?: share_memory();
 	for (__u32 i = 0; i < load->lanes && !why; i++)
 		why = set_up_queue(i);
 	return why;
 }
 
-static const char *vhost_user_start(struct lane *lane)
-{
-	lane->own = &guest.rings[lane->index];
-	return NULL;
-}
-
 const struct target vhost_user_target = {
 	.name = "vhost-user",
 	.what = "DISK is the socket of a vhost-user-blk backend",
 	.open = vhost_user_open,
-	.start = vhost_user_start,
+	.start = ring_start,
 	.add = ring_add,
 	.go = ring_go,
 	.take = ring_take,

@@ -75,14 +75,20 @@ static void vblk_bdev_end_bio(struct bio *bio)
 	vblk_bdev_put(request);
 }
 
-static void vblk_bdev_submit(struct vblk_request *request, struct bio *bio)
+/* The last bio of a request: what held it while others were submitted is its own now. */
+static void vblk_bdev_submit_last(struct vblk_request *request, struct bio *bio)
 {
 	if (!request->may_wait && bdev_nowait(bio->bi_bdev))
 		bio->bi_opf |= REQ_NOWAIT;
 	bio->bi_private = request;
 	bio->bi_end_io = vblk_bdev_end_bio;
-	atomic_inc(&request->bios_left);
 	submit_bio(bio);
+}
+
+static void vblk_bdev_submit(struct vblk_request *request, struct bio *bio)
+{
+	atomic_inc(&request->bios_left);
+	vblk_bdev_submit_last(request, bio);
 }
 
 /*
@@ -122,20 +128,22 @@ static void vblk_bdev_rw(const struct vblk_backend *backend, struct vblk_request
 		bio->bi_vcnt = request->nr_vecs;
 		bio->bi_iter = iter;
 		bio->bi_iter.bi_size = len;
+		if (len == iter.bi_size) {
+			vblk_bdev_submit_last(request, bio);
+			return;
+		}
 		vblk_bdev_submit(request, bio);
 		bvec_iter_advance(request->vecs, &iter, len);
 		iter.bi_sector += len >> SECTOR_SHIFT;
-		if (!iter.bi_size)
-			return;
 		bio = bio_alloc(bdev, 0, opf, GFP_NOIO);
 	}
 }
 
 static void vblk_bdev_flush(const struct vblk_backend *backend, struct vblk_request *request)
 {
-	atomic_set(&request->bios_left, 0);
+	atomic_set(&request->bios_left, 1);
 	bio_init(&request->bio, vblk_bdev(backend), NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
-	vblk_bdev_submit(request, &request->bio);
+	vblk_bdev_submit_last(request, &request->bio);
 }
 
 static void vblk_bdev_ranges(const struct vblk_backend *backend, struct vblk_request *request,
@@ -202,11 +210,11 @@ static void vblk_bdev_execute(const struct vblk_backend *backend, struct vblk_re
 	switch (request->type) {
 	case VIRTIO_BLK_T_IN:
 		vblk_bdev_rw(backend, request, REQ_OP_READ);
-		break;
+		return;
 	case VIRTIO_BLK_T_OUT:
 		vblk_bdev_rw(backend, request, REQ_OP_WRITE | REQ_SYNC | REQ_IDLE |
 					       (request->durable ? REQ_FUA : 0));
-		break;
+		return;
 	case VIRTIO_BLK_T_DISCARD:
 		vblk_bdev_ranges(backend, request, REQ_OP_DISCARD);
 		break;

@@ -25,7 +25,7 @@
 #define VBLK_BUDGET_REQUESTS 256
 #define VBLK_BUDGET_BYTES SZ_8M
 
-/* Chains that are given back at a time. */
+/* Chains that are given back at a time, and requests the disk is told to expect. */
 #define VBLK_BATCH 32
 
 /* How long to wait for memory, and how long pages may stay pinned for nothing. */
@@ -118,7 +118,7 @@ static void vblk_queue_release(struct vblk_queue *queue, struct vblk_request *re
 {
 	queue->stats.failed += request->status != VIRTIO_BLK_S_OK;
 	vblk_request_release(request);
-	list_move(&request->node, &queue->free);
+	queue->free[queue->nr_free++] = request;
 	queue->released++;
 }
 
@@ -148,7 +148,6 @@ static void vblk_queue_finish(struct vblk_queue *queue)
 	spin_unlock_irq(&queue->done_lock);
 
 	list_for_each_entry_safe(request, next, &ended, node) {
-		list_del_init(&request->node);
 		if (!vblk_request_finish(request, &done[n].len))
 			continue;
 		done[n++].ticket = request->ticket;
@@ -166,19 +165,17 @@ static void vblk_queue_finish(struct vblk_queue *queue)
 static int vblk_queue_begin(struct vblk_queue *queue)
 {
 	struct vblk_request *request;
-	int ret;
+	int ret = -ENOMEM;
 
-	if (list_empty(&queue->free))
+	if (!queue->nr_free)
 		vblk_queue_reap(queue);
-	request = list_first_entry_or_null(&queue->free, struct vblk_request, node);
-	ret = request ? 0 : -ENOMEM;
-	if (!ret) {
-		list_del_init(&request->node);
+	if (queue->nr_free) {
+		request = queue->free[--queue->nr_free];
 		queue->started++;
 		ret = vblk_request_begin(request, &queue->chain);
 		if (ret) {
 			queue->started--;
-			list_add(&request->node, &queue->free);
+			queue->free[queue->nr_free++] = request;
 		}
 	}
 	queue->stalled = ret;
@@ -205,6 +202,17 @@ static void vblk_queue_give_back_bad(struct vblk_queue *queue)
 	vblk_ring_give(queue, &done, 1);
 }
 
+/*
+ * Have the block layer prepare for what was seen in the ring, now and after as many
+ * requests as it begins at a time.
+ */
+static void vblk_queue_announce(const struct vblk_queue *queue, u32 n)
+{
+	/* A worker has no other plug, but who has one keeps it. */
+	if (n % VBLK_BATCH == 0 && current->plug)
+		current->plug->nr_ios = min(vr_seen(&queue->vr) + 1, VBLK_BATCH);
+}
+
 /* Serve what the driver offers, within the budget; true if there may be more. */
 static bool vblk_queue_take(struct vblk_queue *queue)
 {
@@ -212,6 +220,7 @@ static bool vblk_queue_take(struct vblk_queue *queue)
 	int ret;
 
 	queue->charge = 0;
+	queue->dev->backend->ops->limits(queue->dev->backend, &queue->limits);
 	if (queue->stalled && vblk_queue_begin(queue))
 		return false;
 	for (n = 0; n < VBLK_BUDGET_REQUESTS && queue->charge < VBLK_BUDGET_BYTES; n++) {
@@ -226,6 +235,7 @@ static bool vblk_queue_take(struct vblk_queue *queue)
 			vblk_ring_break(queue, ret);
 			return false;
 		}
+		vblk_queue_announce(queue, n);
 		queue->charge += queue->chain.out_len + queue->chain.in_len;
 		if (vblk_queue_begin(queue))
 			return false;
@@ -336,25 +346,30 @@ static int vblk_queue_alloc(struct vblk_queue *queue)
 	queue->chain.segs = kvmalloc_array(queue->chain.max, sizeof(*queue->chain.segs),
 					   GFP_KERNEL_ACCOUNT);
 	queue->requests = kvcalloc(queue->num, sizeof(*queue->requests), GFP_KERNEL_ACCOUNT);
-	if (!queue->chain.segs || !queue->requests)
+	queue->free = kvmalloc_array(queue->num, sizeof(*queue->free), GFP_KERNEL_ACCOUNT);
+	if (!queue->chain.segs || !queue->requests || !queue->free)
 		return -ENOMEM;
+	vblk_pins_alloc(&queue->pins);
 	for (i = 0; i < queue->num; i++) {
 		queue->requests[i].queue = queue;
 		queue->requests[i].vecs = queue->requests[i].inline_vecs;
-		list_add_tail(&queue->requests[i].node, &queue->free);
+		queue->free[queue->nr_free++] = &queue->requests[i];
 	}
 	return 0;
 }
 
 static void vblk_queue_free(struct vblk_queue *queue)
 {
-	INIT_LIST_HEAD(&queue->free);
 	INIT_LIST_HEAD(&queue->done);
 	INIT_LIST_HEAD(&queue->given);
+	kvfree(queue->free);
+	queue->free = NULL;
+	queue->nr_free = 0;
 	kvfree(queue->requests);
 	queue->requests = NULL;
 	kvfree(queue->chain.segs);
 	queue->chain.segs = NULL;
+	vblk_pins_free(&queue->pins);
 	vblk_memory_put(queue->memory);
 	queue->memory = NULL;
 }
@@ -393,7 +408,9 @@ int vblk_queue_prepare(struct vblk_queue *queue)
 	queue->memory = queue->dev->memory;
 	vblk_memory_get(queue->memory);
 	ret = vblk_queue_alloc(queue) ?: vblk_ring_start(queue);
-	if (ret)
+	if (!ret)
+		vblk_pins_watch(&queue->pins, queue->memory);
+	else
 		vblk_queue_free(queue);
 	mutex_unlock(&queue->mutex);
 	return ret;
@@ -423,6 +440,7 @@ void vblk_queue_abandon(struct vblk_queue *queue)
 	if (!vblk_queue_is_prepared(queue))
 		return;
 	mutex_lock(&queue->mutex);
+	vblk_pins_unwatch(&queue->pins);
 	vblk_ring_stop(queue);
 	vblk_queue_free(queue);
 	mutex_unlock(&queue->mutex);
@@ -471,6 +489,7 @@ int vblk_queue_stop(struct vblk_queue *queue)
 		queue->stalled = false;
 		vblk_queue_set_state(queue, VBLK_STOPPED);
 		vblk_queue_reap(queue);
+		vblk_pins_unwatch(&queue->pins);
 		vblk_ring_stop(queue);
 		vblk_queue_free(queue);
 	}
@@ -505,9 +524,11 @@ int vblk_queue_set_memory(struct vblk_queue *queue, struct vblk_memory *memory, 
 			vblk_queue_set_state(queue, state);
 			vblk_queue_reap(queue);
 		}
+		vblk_pins_unwatch(&queue->pins);
 		vblk_memory_get(memory);
 		vblk_memory_put(queue->memory);
 		queue->memory = memory;
+		vblk_pins_watch(&queue->pins, memory);
 	}
 	mutex_unlock(&queue->mutex);
 	vblk_queue_wake(queue);
@@ -530,6 +551,7 @@ bool vblk_queue_kill(struct vblk_queue *queue)
 	queue->state = VBLK_DEAD;
 	in_flight = queue->ended != queue->started;
 	spin_unlock_irq(&queue->done_lock);
+	vblk_pins_unwatch(&queue->pins);
 	vblk_ring_stop(queue);
 	return in_flight;
 }
@@ -669,9 +691,9 @@ struct vblk_queue *vblk_queue_create(struct vblk_dev *dev, u32 index)
 	queue->index = index;
 	mutex_init(&queue->mutex);
 	spin_lock_init(&queue->done_lock);
-	INIT_LIST_HEAD(&queue->free);
 	INIT_LIST_HEAD(&queue->done);
 	spin_lock_init(&queue->avail_lock);
+	vblk_pins_init(&queue->pins);
 	INIT_LIST_HEAD(&queue->given);
 	INIT_DELAYED_WORK(&queue->later, vblk_queue_later);
 	vblk_overflow_init(queue);

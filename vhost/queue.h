@@ -12,8 +12,10 @@
 #include <linux/wait.h>
 
 #include "../vringh/vring.h"
+#include "backend.h"
 #include "map.h"
 #include "overflow.h"
+#include "pin.h"
 
 struct vblk_dev;
 struct vblk_memory;
@@ -84,18 +86,21 @@ struct vblk_queue {
 	struct vr_chain chain;			/* C what vr_pop() fills in */
 	bool stalled;				/* C @chain waits for memory */
 	u64 charge;				/* C what it cost so far in this go, in bytes */
+	struct vblk_limits limits;		/* C of the disk, in this go */
 	bool unmappable;			/* C it was tried, and is not worth more */
 	struct task_struct *server;		/* C the worker that will look for what ended */
 	struct vblk_memory *memory;		/* C while it is not stopped */
 	u64 features;				/* C likewise */
 	bool little_endian;			/* C likewise */
 	struct vblk_request *requests;		/* C likewise */
-	struct list_head free;			/* C those not in use */
+	struct vblk_request **free;		/* C those not in use: the last is the next */
+	u32 nr_free;				/* C number of those */
 	u64 started;				/* C requests that were taken */
 	u64 released;				/* C and are free again */
 	struct vblk_queue_stats stats;		/* C */
 	struct vblk_map maps[VBLK_MAPS];	/* C */
 	bool has_maps;				/* C @maps are initialised */
+	struct vblk_pins pins;			/* C */
 	struct delayed_work later;		/* serves what need not be served at once */
 	struct vblk_overflow overflow;
 

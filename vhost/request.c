@@ -7,9 +7,11 @@
 #include <linux/uaccess.h>
 
 #include "backend.h"
+#include "data.h"
 #include "device.h"
 #include "memory.h"
 #include "overflow.h"
+#include "pin.h"
 #include "queue.h"
 #include "request.h"
 #include "status.h"
@@ -31,60 +33,6 @@ static int vblk_say(struct vblk_request *request, u8 status)
 	return VBLK_SAID;
 }
 
-/* A place in a list of buffers. */
-struct vblk_cursor {
-	const struct vr_seg *seg;
-	u32 nr;
-	u32 done;	/* bytes of @seg that are behind it */
-};
-
-/* The next piece of at most @len bytes; false at the end. */
-static bool vblk_cursor_next(struct vblk_cursor *cursor, u64 len, u64 *guest, u32 *piece)
-{
-	while (cursor->nr && cursor->done == cursor->seg->len) {
-		cursor->seg++;
-		cursor->nr--;
-		cursor->done = 0;
-	}
-	if (!cursor->nr || !len)
-		return false;
-	*guest = cursor->seg->addr + cursor->done;
-	*piece = min_t(u64, len, cursor->seg->len - cursor->done);
-	cursor->done += *piece;
-	return true;
-}
-
-static void vblk_cursor_skip(struct vblk_cursor *cursor, u64 len)
-{
-	u64 guest;
-	u32 piece;
-
-	while (vblk_cursor_next(cursor, len, &guest, &piece))
-		len -= piece;
-}
-
-/* Copy @len bytes between @at and the driver's buffers; to them if @write. */
-static int vblk_copy(const struct vblk_memory *memory, struct vblk_cursor *cursor, void *at,
-		     u64 len, bool write)
-{
-	unsigned long user;
-	u32 piece, left;
-	size_t part;
-	u64 guest;
-
-	for (; vblk_cursor_next(cursor, len, &guest, &piece); len -= piece) {
-		for (left = piece; left; left -= part, guest += part, at += part) {
-			part = vblk_memory_translate(memory, guest, left, &user);
-			if (!part)
-				return -EFAULT;
-			if (write ? copy_to_user((void __user *)user, at, part) :
-				    copy_from_user(at, (void __user *)user, part))
-				return -EFAULT;
-		}
-	}
-	return len ? -EFAULT : 0;
-}
-
 static struct vblk_cursor vblk_out(const struct vr_chain *chain)
 {
 	return (struct vblk_cursor) { .seg = chain->segs, .nr = chain->nr_out };
@@ -95,231 +43,69 @@ static struct vblk_cursor vblk_in(const struct vr_chain *chain)
 	return (struct vblk_cursor) { .seg = chain->segs + chain->nr_out, .nr = chain->nr_in };
 }
 
-/* The owner's address of the last byte the driver lets us write; 0 if it has none. */
-static unsigned long vblk_find_status(const struct vblk_memory *memory,
-				      const struct vr_chain *chain)
-{
-	const struct vr_seg *segs = chain->segs + chain->nr_out;
-	unsigned long user;
-	u32 i = chain->nr_in;
-
-	while (i--)
-		if (segs[i].len)
-			return vblk_memory_translate(memory, segs[i].addr + segs[i].len - 1, 1,
-						     &user) ? user : 0;
-	return 0;
-}
-
 /*
- * Vectors
+ * The status
  */
 
-/* Without it, the worker has to finish the request. */
-static void vblk_pin_status(struct vblk_request *request)
+/*
+ * Find the last byte that the driver lets us write, by its page, if that is kept, or
+ * else by the owner's address. False if there is no such byte.
+ */
+static bool vblk_find_status(struct vblk_request *request, const struct vr_chain *chain)
 {
-	if (pin_user_pages_fast(request->status_at & PAGE_MASK, 1, FOLL_WRITE,
-				&request->status_page) != 1)
-		request->status_page = NULL;
-	else
-		request->queue->stats.pins++;
-}
+	const struct vr_seg *segs = chain->segs + chain->nr_out;
+	struct vblk_queue *queue = request->queue;
+	u32 i = chain->nr_in;
+	u64 guest;
 
-/* How many pages @len bytes from @cursor on may touch, at most. */
-static u64 vblk_count_pages(struct vblk_cursor cursor, u64 len)
-{
-	u64 guest, pages = 0;
-	u32 piece;
-
-	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece)
-		pages += (piece >> PAGE_SHIFT) + 2;
-	return pages;
-}
-
-static int vblk_alloc_vecs(struct vblk_request *request, u64 nr)
-{
-	request->nr_vecs = 0;
-	request->vecs = request->inline_vecs;
-	if (nr <= VBLK_INLINE_VECS)
-		return 0;
-	request->vecs = kvmalloc_array(nr, sizeof(*request->vecs), GFP_KERNEL_ACCOUNT);
-	return request->vecs ? 0 : -ENOMEM;
-}
-
-static void vblk_unpin(struct vblk_request *request)
-{
-	bool dirty = !vblk_request_writes(request);
-	struct bio_vec *vec;
-	u32 pages;
-
-	for (vec = request->vecs; vec < request->vecs + request->nr_vecs; vec++) {
-		if (request->bounced) {
-			__free_page(vec->bv_page);
-			continue;
-		}
-		pages = (vec->bv_offset + vec->bv_len + PAGE_SIZE - 1) >> PAGE_SHIFT;
-		unpin_user_page_range_dirty_lock(vec->bv_page, pages, dirty);
-		request->queue->stats.unpins += pages;
+	while (i && !segs[i - 1].len)
+		i--;
+	if (!i)
+		return false;
+	guest = segs[i - 1].addr + segs[i - 1].len - 1;
+	request->status_pin = vblk_pins_get(&queue->pins, queue->memory, guest);
+	if (likely(request->status_pin)) {
+		request->status_page = request->status_pin->page;
+		request->status_offset = offset_in_page(guest);
+		return true;
 	}
-	request->nr_vecs = 0;
-}
-
-/* Does @page follow @before by @nr? */
-static bool vblk_page_follows(struct page *page, struct page *before, u32 nr)
-{
-	/* Numbers may be kept with flags that anyone may change, but stay the same. */
-	return data_race(page_to_pfn(page) == page_to_pfn(before) + nr);
-}
-
-/* Add a page to the vectors, to the last one if it follows it. */
-static void vblk_add_page(struct vblk_request *request, struct page *page, u32 offset, u32 len)
-{
-	struct bio_vec *vec = &request->vecs[request->nr_vecs];
-	struct bio_vec *last = vec - 1;
-
-	if (request->nr_vecs && !offset &&
-	    !((last->bv_offset + last->bv_len) & ~PAGE_MASK) &&
-	    vblk_page_follows(page, last->bv_page,
-			      (last->bv_offset + last->bv_len) >> PAGE_SHIFT)) {
-		last->bv_len += len;
-		return;
-	}
-	bvec_set_page(vec, page, len, offset);
-	request->nr_vecs++;
-}
-
-/* Pin @len bytes of the owner's memory from @user on. */
-static int vblk_pin(struct vblk_request *request, unsigned long user, u32 len)
-{
-	unsigned int flags = vblk_request_writes(request) ? 0 : FOLL_WRITE;
-	u32 offset = offset_in_page(user), piece;
-	struct page *pages[16];
-	int i, n;
-
-	while (len) {
-		n = min_t(u64, DIV_ROUND_UP((u64)offset + len, PAGE_SIZE), ARRAY_SIZE(pages));
-		n = pin_user_pages_fast(user - offset, n, flags, pages);
-		if (n <= 0)
-			return n == -ENOMEM ? n : -EFAULT;
-		request->queue->stats.pins += n;
-		for (i = 0; i < n; i++) {
-			piece = min_t(u32, len, PAGE_SIZE - offset);
-			vblk_add_page(request, pages[i], offset, piece);
-			user += piece;
-			len -= piece;
-			offset = 0;
-		}
-	}
-	return 0;
-}
-
-static int vblk_pin_all(struct vblk_request *request, struct vblk_cursor cursor)
-{
-	const struct vblk_memory *memory = request->queue->memory;
-	u64 guest, len = request->len;
-	unsigned long user;
-	u32 piece, part;
-	int ret;
-
-	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece) {
-		for (; piece; piece -= part, guest += part, len -= part) {
-			part = vblk_memory_translate(memory, guest, piece, &user);
-			if (!part)
-				return -EFAULT;
-			ret = vblk_pin(request, user, part);
-			if (ret)
-				return ret;
-		}
-	}
-	return 0;
-}
-
-/* Can the disk take the buffers as they are? */
-static bool vblk_aligned(const struct vblk_request *request, struct vblk_cursor cursor,
-			 const struct vblk_limits *limits)
-{
-	const struct vblk_memory *memory = request->queue->memory;
-	u64 guest, len = request->len;
-	unsigned long user;
-	u32 piece, part;
-
-	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece) {
-		part = vblk_memory_translate(memory, guest, piece, &user);
-		/* What is nowhere is not ours to find here; what crosses regions is rare. */
-		if (part && (part != piece || user & limits->dma_mask ||
-			     piece & (limits->block_size - 1)))
-			return false;
-	}
+	if (!vblk_memory_translate(queue->memory, guest, 1, &request->status_user))
+		return false;
+	request->status_offset = offset_in_page(request->status_user);
 	return true;
 }
 
-static int vblk_alloc_bounce(struct vblk_request *request)
+/* Without its page, the worker has to finish the request. */
+static void vblk_pin_status(struct vblk_request *request)
 {
-	u64 len = request->len;
-	struct page *page;
-	u32 piece;
+	if (pin_user_pages_fast(request->status_user & PAGE_MASK, 1, FOLL_WRITE,
+				&request->status_page) == 1)
+		request->queue->stats.pins++;
+	else
+		request->status_page = NULL;
+}
 
-	request->bounced = true;
-	for (; len; len -= piece) {
-		/* Disks may write less than they say. */
-		page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-		if (!page)
-			return -ENOMEM;
-		piece = min_t(u64, len, PAGE_SIZE);
-		bvec_set_page(&request->vecs[request->nr_vecs++], page, piece, 0);
+static void vblk_unpin_status(struct vblk_request *request)
+{
+	struct vblk_queue *queue = request->queue;
+
+	if (likely(request->status_pin)) {
+		vblk_pins_put(&queue->pins, request->status_pin, true);
+		request->status_pin = NULL;
+	} else if (request->status_page) {
+		unpin_user_pages_dirty_lock(&request->status_page, 1, true);
+		queue->stats.unpins++;
 	}
-	return 0;
+	request->status_page = NULL;
 }
 
-/* Copy between the pages of a request and the driver's buffers; to them if @write. */
-static int vblk_copy_bounced(struct vblk_request *request, struct vblk_cursor cursor, bool write)
+static void vblk_write_status(const struct vblk_request *request)
 {
-	struct bio_vec *vec;
-	int ret = 0;
+	/* As for vblk_page_follows(). */
+	u8 *page = data_race(kmap_local_page(request->status_page));
 
-	for (vec = request->vecs; !ret && vec < request->vecs + request->nr_vecs; vec++)
-		ret = vblk_copy(request->queue->memory, &cursor, page_address(vec->bv_page),
-				vec->bv_len, write);
-	return ret;
-}
-
-static int vblk_bounce(struct vblk_request *request, struct vblk_cursor cursor)
-{
-	int ret;
-
-	if (!vblk_request_writes(request)) {
-		request->segs = kvmalloc_array(cursor.nr, sizeof(*cursor.seg), GFP_KERNEL_ACCOUNT);
-		if (!request->segs)
-			return -ENOMEM;
-		memcpy(request->segs, cursor.seg, array_size(cursor.nr, sizeof(*cursor.seg)));
-		request->nr_segs = cursor.nr;
-	}
-	ret = vblk_alloc_bounce(request);
-	if (!ret && vblk_request_writes(request))
-		ret = vblk_copy_bounced(request, cursor, false);
-	request->queue->stats.bounced++;
-	return ret;
-}
-
-/* Make the vectors of a request from the driver's buffers at @cursor. */
-static int vblk_map(struct vblk_request *request, struct vblk_cursor cursor,
-		    const struct vblk_limits *limits)
-{
-	bool aligned = vblk_aligned(request, cursor, limits);
-	u64 pages = DIV_ROUND_UP_ULL(request->len, PAGE_SIZE);
-	int ret;
-
-	if (aligned)
-		pages = vblk_count_pages(cursor, request->len);
-	if (pages > VBLK_MAX_PAGES)
-		return vblk_say(request, VIRTIO_BLK_S_IOERR);
-	ret = vblk_alloc_vecs(request, pages);
-	if (ret)
-		return ret;
-	ret = aligned ? vblk_pin_all(request, cursor) : vblk_bounce(request, cursor);
-	if (!ret)
-		return 0;
-	vblk_request_release(request);
-	return ret == -ENOMEM ? ret : vblk_say(request, VIRTIO_BLK_S_IOERR);
+	WRITE_ONCE(page[request->status_offset], request->status);
+	kunmap_local(page);
 }
 
 /*
@@ -339,18 +125,18 @@ static bool vblk_in_range(const struct vblk_limits *limits, u64 sector, u64 nr)
 static int vblk_begin_rw(struct vblk_request *request, u64 len, u64 wrong,
 			 struct vblk_cursor cursor)
 {
-	struct vblk_limits limits;
-	struct vblk_backend *backend = request->queue->dev->backend;
+	const struct vblk_limits *limits = &request->queue->limits;
+	int ret;
 
-	backend->ops->limits(backend, &limits);
 	if (wrong || len & (SECTOR_SIZE - 1) ||
-	    !vblk_in_range(&limits, request->sector, len >> SECTOR_SHIFT) ||
-	    (vblk_request_writes(request) && limits.read_only))
+	    !vblk_in_range(limits, request->sector, len >> SECTOR_SHIFT) ||
+	    (vblk_request_writes(request) && limits->read_only))
 		return vblk_say(request, VIRTIO_BLK_S_IOERR);
 	request->len = len;
 	if (!len)
 		return vblk_say(request, VIRTIO_BLK_S_OK);
-	return vblk_map(request, cursor, &limits);
+	ret = vblk_data_map(request, cursor);
+	return !ret || ret == -ENOMEM ? ret : vblk_say(request, VIRTIO_BLK_S_IOERR);
 }
 
 static int vblk_begin_read(struct vblk_request *request, const struct vr_chain *chain)
@@ -364,8 +150,10 @@ static int vblk_begin_read(struct vblk_request *request, const struct vr_chain *
 
 static int vblk_begin_write(struct vblk_request *request, const struct vr_chain *chain)
 {
+	const struct vblk_queue *queue = request->queue;
 	struct vblk_cursor cursor = vblk_out(chain);
 
+	request->durable = vblk_dev_writes_through(queue->dev, queue->features);
 	vblk_cursor_skip(&cursor, sizeof(struct virtio_blk_outhdr));
 	return vblk_begin_rw(request, chain->out_len - sizeof(struct virtio_blk_outhdr),
 			     chain->in_len - 1, cursor);
@@ -385,16 +173,17 @@ static int vblk_begin_get_id(struct vblk_request *request, const struct vr_chain
 	u32 len = min_t(u64, room, sizeof(id));
 
 	vblk_dev_get_serial(request->queue->dev, id);
-	if (vblk_copy(request->queue->memory, &cursor, id, len, true))
+	if (vblk_data_copy(request->queue->memory, &cursor, id, len, true))
 		return vblk_say(request, VIRTIO_BLK_S_IOERR);
 	request->written = len + (len == room);
 	return vblk_say(request, VIRTIO_BLK_S_OK);
 }
 
 /* Is a range of a request what it may be? A status if not. */
-static int vblk_check_range(const struct vblk_request *request, const struct vblk_limits *limits,
+static int vblk_check_range(const struct vblk_request *request,
 			    const struct virtio_blk_discard_write_zeroes *range)
 {
+	const struct vblk_limits *limits = &request->queue->limits;
 	u32 flags = le32_to_cpu(range->flags), nr = le32_to_cpu(range->num_sectors), max;
 
 	switch (request->type) {
@@ -419,21 +208,29 @@ static int vblk_check_range(const struct vblk_request *request, const struct vbl
 #define VBLK_RANGE_CHARGE SZ_64K
 
 /* What a range costs: zeroes that the disk does not write by itself are data. */
-static u64 vblk_range_charge(const struct vblk_request *request, const struct vblk_limits *limits,
+static u64 vblk_range_charge(const struct vblk_request *request,
 			     const struct virtio_blk_discard_write_zeroes *range)
 {
-	if (request->type != VIRTIO_BLK_T_WRITE_ZEROES || limits->offloads_zeroes)
+	if (request->type != VIRTIO_BLK_T_WRITE_ZEROES || request->queue->limits.offloads_zeroes)
 		return VBLK_RANGE_CHARGE;
 	return max_t(u64, (u64)le32_to_cpu(range->num_sectors) << SECTOR_SHIFT, VBLK_RANGE_CHARGE);
 }
 
+static void vblk_drop_ranges(struct vblk_request *request)
+{
+	if (likely(!request->ranges))
+		return;
+	kfree(request->ranges);
+	request->ranges = NULL;
+	request->nr_ranges = 0;
+}
+
 static int vblk_begin_ranges(struct vblk_request *request, const struct vr_chain *chain)
 {
-	struct vblk_backend *backend = request->queue->dev->backend;
+	const struct vblk_limits *limits = &request->queue->limits;
 	u64 len = chain->out_len - sizeof(struct virtio_blk_outhdr);
 	u64 nr = len / sizeof(*request->ranges);
 	struct vblk_cursor cursor = vblk_out(chain);
-	struct vblk_limits limits;
 	int status = VIRTIO_BLK_S_OK;
 	u32 i;
 
@@ -443,20 +240,20 @@ static int vblk_begin_ranges(struct vblk_request *request, const struct vr_chain
 	if (!request->ranges)
 		return -ENOMEM;
 	request->nr_ranges = nr;
+	request->durable = vblk_dev_writes_through(request->queue->dev, request->queue->features);
 	vblk_cursor_skip(&cursor, sizeof(struct virtio_blk_outhdr));
-	backend->ops->limits(backend, &limits);
-	if (limits.read_only ||
-	    vblk_copy(request->queue->memory, &cursor, request->ranges, len, false))
+	if (limits->read_only ||
+	    vblk_data_copy(request->queue->memory, &cursor, request->ranges, len, false))
 		status = VIRTIO_BLK_S_IOERR;
 
 	/* None is begun before all are checked. */
 	for (i = 0; i < nr && status == VIRTIO_BLK_S_OK; i++) {
-		status = vblk_check_range(request, &limits, &request->ranges[i]);
-		request->queue->charge += vblk_range_charge(request, &limits, &request->ranges[i]);
+		status = vblk_check_range(request, &request->ranges[i]);
+		request->queue->charge += vblk_range_charge(request, &request->ranges[i]);
 	}
 	if (status == VIRTIO_BLK_S_OK)
 		return 0;
-	vblk_request_release(request);
+	vblk_drop_ranges(request);
 	return vblk_say(request, status);
 }
 
@@ -485,16 +282,47 @@ static const struct vblk_type *vblk_find_type(u32 type, u64 features)
 	return NULL;
 }
 
+/* What most drivers do: the header is in one piece. */
+static bool vblk_read_whole_header(const struct vblk_memory *memory, const struct vr_seg *seg,
+				   struct virtio_blk_outhdr *header)
+{
+	const struct virtio_blk_outhdr __user *from;
+	unsigned long user;
+
+	if (seg->len < sizeof(*header) ||
+	    vblk_memory_translate(memory, seg->addr, sizeof(*header), &user) < sizeof(*header))
+		return false;
+	from = (const void __user *)user;
+	if (!user_read_access_begin(from, sizeof(*from)))
+		return false;
+	unsafe_get_user(header->type, &from->type, fault);
+	unsafe_get_user(header->sector, &from->sector, fault);
+	user_read_access_end();
+	return true;
+fault:
+	user_read_access_end();
+	return false;
+}
+
+static bool vblk_read_header(const struct vblk_memory *memory, const struct vr_chain *chain,
+			     struct virtio_blk_outhdr *header)
+{
+	struct vblk_cursor cursor = vblk_out(chain);
+
+	if (chain->out_len < sizeof(*header))
+		return false;
+	return vblk_read_whole_header(memory, chain->segs, header) ||
+	       !vblk_data_copy(memory, &cursor, header, sizeof(*header), false);
+}
+
 /* Read the header, and let the type's own function begin. */
 static int vblk_begin(struct vblk_request *request, const struct vr_chain *chain)
 {
 	struct vblk_queue *queue = request->queue;
-	struct vblk_cursor cursor = vblk_out(chain);
 	struct virtio_blk_outhdr header;
 	const struct vblk_type *row;
 
-	if (chain->out_len < sizeof(header) ||
-	    vblk_copy(queue->memory, &cursor, &header, sizeof(header), false))
+	if (!vblk_read_header(queue->memory, chain, &header))
 		return vblk_say(request, VIRTIO_BLK_S_IOERR);
 	request->type = __virtio32_to_cpu(queue->little_endian, header.type) &
 			~VIRTIO_BLK_T_BARRIER;
@@ -545,21 +373,23 @@ int vblk_request_begin(struct vblk_request *request, const struct vr_chain *chai
 	request->retried = false;
 	request->flushed = false;
 	request->bounced = false;
-	request->durable = vblk_dev_writes_through(queue->dev, queue->features);
+	request->durable = false;
 	/* The status alone, which may not be the first byte we may write. */
 	request->written = chain->in_len == 1;
-	request->status_at = vblk_find_status(queue->memory, chain);
-	request->status_page = NULL;
-	ret = request->status_at ? vblk_begin(request, chain) :
-				   vblk_say(request, VIRTIO_BLK_S_IOERR);
-	if (ret < 0)
+	request->status_user = 0;
+	ret = vblk_find_status(request, chain) ? vblk_begin(request, chain) :
+						 vblk_say(request, VIRTIO_BLK_S_IOERR);
+	if (ret < 0) {
+		vblk_unpin_status(request);
 		return ret;
+	}
 	trace_vblk_request_begin(request);
 	if (ret == VBLK_SAID) {
 		vblk_request_end(request, BLK_STS_OK);
 		return 0;
 	}
-	vblk_pin_status(request);
+	if (unlikely(!request->status_page))
+		vblk_pin_status(request);
 	if (vblk_overflow_is_empty(queue))
 		vblk_request_execute(request);
 	else
@@ -655,16 +485,17 @@ static bool vblk_request_go_on(struct vblk_request *request)
  */
 bool vblk_request_finish(struct vblk_request *request, u32 *len)
 {
-	struct vblk_cursor cursor = { .seg = request->segs, .nr = request->nr_segs };
-
 	if (vblk_request_go_on(request))
 		return false;
-	if (request->segs && request->status == VIRTIO_BLK_S_OK &&
-	    vblk_copy_bounced(request, cursor, true))
+	if (request->status == VIRTIO_BLK_S_OK && vblk_data_give(request))
 		request->status = VIRTIO_BLK_S_IOERR;
 	*len = 0;
-	if (request->status_at && !put_user(request->status, (u8 __user *)request->status_at))
-		*len = vblk_request_len(request);
+	if (likely(request->status_page))
+		vblk_write_status(request);
+	else if (!request->status_user ||
+		 put_user(request->status, (u8 __user *)request->status_user))
+		return true;
+	*len = vblk_request_len(request);
 	return true;
 }
 
@@ -678,15 +509,10 @@ bool vblk_request_finish(struct vblk_request *request, u32 *len)
  */
 bool vblk_request_finish_here(struct vblk_request *request, u32 *len)
 {
-	u8 *page;
-
 	if (!request->status_page || request->segs || vblk_request_overflows(request) ||
 	    vblk_request_needs_retry(request) || vblk_request_needs_flush(request))
 		return false;
-	/* As for vblk_page_follows(). */
-	page = data_race(kmap_local_page(request->status_page));
-	WRITE_ONCE(page[offset_in_page(request->status_at)], request->status);
-	kunmap_local(page);
+	vblk_write_status(request);
 	*len = vblk_request_len(request);
 	return true;
 }
@@ -697,19 +523,7 @@ bool vblk_request_finish_here(struct vblk_request *request, u32 *len)
  */
 void vblk_request_release(struct vblk_request *request)
 {
-	vblk_unpin(request);
-	if (request->status_page) {
-		unpin_user_pages_dirty_lock(&request->status_page, 1, true);
-		request->status_page = NULL;
-		request->queue->stats.unpins++;
-	}
-	if (request->vecs != request->inline_vecs)
-		kvfree(request->vecs);
-	request->vecs = request->inline_vecs;
-	kvfree(request->segs);
-	request->segs = NULL;
-	request->nr_segs = 0;
-	kfree(request->ranges);
-	request->ranges = NULL;
-	request->nr_ranges = 0;
+	vblk_data_drop(request);
+	vblk_drop_ranges(request);
+	vblk_unpin_status(request);
 }

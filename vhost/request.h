@@ -11,6 +11,7 @@
 #include "../vringh/vring.h"
 
 struct cgroup_subsys_state;
+struct vblk_pin;
 struct vblk_queue;
 
 /* Vectors that need no allocation. */
@@ -27,7 +28,7 @@ struct vblk_queue;
 
 /**
  * struct vblk_request - a request of the driver, from vr_pop() to vr_push()
- * @node: on the queue's list of free ones, or of those that ended
+ * @node: on a list of those that ended, or that wait for the disk
  * @queue: whose it is
  * @ticket: to give the chain back with
  * @type: VIRTIO_BLK_T_*
@@ -40,10 +41,14 @@ struct vblk_queue;
  * @sector: where it begins, in units of 512 bytes
  * @len: bytes of data
  * @written: how many bytes the driver may find written if all is well
- * @status_at: the owner's address of the status byte, 0 if there is none
- * @status_page: the page it is in, pinned; NULL if it was not pinned
+ * @status_page: the page with the status byte, pinned; NULL if it is not pinned
+ * @status_pin: what keeps that page; NULL if the request pinned it itself
+ * @status_offset: of the status byte, in bytes
+ * @status_user: if the page is not kept: the owner's address of the status byte, 0 if
+ *	there is none
  * @vecs: the data: pinned pages of the owner, or ours
  * @nr_vecs: number of those
+ * @nr_pins: number of @pins
  * @segs: for @bounced and to read, where the data goes
  * @nr_segs: number of those
  * @nr_ranges: number of @ranges
@@ -53,6 +58,7 @@ struct vblk_queue;
  * @blkcg: while it waits for the disk, the cgroup to be charged
  * @bio: the first of its bios
  * @inline_vecs: @vecs, if they suffice
+ * @pins: what keeps the pages in @vecs; none if the request pinned them itself
  *
  * The worker's, but from execute until the last bio ends it is the block layer's.
  */
@@ -70,10 +76,13 @@ struct vblk_request {
 	u64 sector;
 	u64 len;
 	u32 written;
-	unsigned long status_at;
+	u32 status_offset;
+	unsigned long status_user;
 	struct page *status_page;
+	struct vblk_pin *status_pin;
 	struct bio_vec *vecs;
 	u32 nr_vecs;
+	u32 nr_pins;
 	u32 nr_segs;
 	struct vr_seg *segs;
 	u32 nr_ranges;
@@ -83,6 +92,7 @@ struct vblk_request {
 	struct cgroup_subsys_state *blkcg;
 	struct bio bio;
 	struct bio_vec inline_vecs[VBLK_INLINE_VECS];
+	struct vblk_pin *pins[VBLK_INLINE_VECS];
 };
 
 static inline bool vblk_request_writes(const struct vblk_request *request)

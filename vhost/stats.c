@@ -19,7 +19,7 @@ static const char *const vblk_state_names[] = {
  * @queue: the queue
  * @m: where to print it
  *
- * When nothing is in flight, taken = given = ended, and pinned = unpinned.
+ * When nothing is in flight, taken = given = ended, and all that is pinned is kept.
  *
  * Reads without the locks that the counters are written under, not to wait for who
  * has them: each is right, but maybe not of the same moment. Hence no KCSAN.
@@ -27,6 +27,7 @@ static const char *const vblk_state_names[] = {
 void __no_kcsan vblk_stats_show(const struct vblk_queue *queue, struct seq_file *m)
 {
 	const struct vblk_queue_stats *stats = &queue->stats;
+	const struct vblk_pins *pins = &queue->pins;
 
 	seq_printf(m, "vhost-blk-queue:\t%u %s mapped=%d kicks=%llu taken=%llu ended=%llu given=%llu",
 		   queue->index, vblk_state_names[READ_ONCE(queue->state)], queue->avail_mapped,
@@ -34,6 +35,7 @@ void __no_kcsan vblk_stats_show(const struct vblk_queue *queue, struct seq_file 
 	seq_printf(m, " direct=%llu interrupts=%llu failed=%llu bad-chains=%llu bounced=%llu",
 		   queue->direct, queue->interrupts, stats->failed, stats->bad_chains,
 		   stats->bounced);
-	seq_printf(m, " overflows=%llu stalls=%llu pinned=%llu unpinned=%llu maps=%llu\n",
-		   stats->overflows, stats->stalls, stats->pins, stats->unpins, stats->maps);
+	seq_printf(m, " overflows=%llu stalls=%llu pinned=%llu unpinned=%llu kept=%llu maps=%llu\n",
+		   stats->overflows, stats->stalls, stats->pins + pins->pinned,
+		   stats->unpins + pins->unpinned, pins->pinned - pins->unpinned, stats->maps);
 }

@@ -15,7 +15,7 @@
  * X: the caller lets one wait for the other.
  *
  *                                       avail side   used side   set-up
- *   vr_pop vr_pending vr_base
+ *   vr_pop vr_pending vr_seen vr_base
  *   vr_kick_on vr_kick_off
  *   vr_bind_avail                            X                      X
  *   vr_push vr_interrupt vr_bind_used                    X          X
@@ -238,6 +238,19 @@ static inline int vr_pop(struct vr *vr, struct vr_chain *chain)
 static inline int vr_pending(struct vr *vr)
 {
 	return vr->avail.ops->pending(vr);
+}
+
+/**
+ * vr_seen() - How many more chains are there to take?
+ * @vr: A ring that was started.
+ *
+ * As far as vr_pop() knows; it looks for more when it has taken these.
+ *
+ * Return: their number.
+ */
+static inline u32 vr_seen(const struct vr *vr)
+{
+	return (u16)(vr->avail.seen - vr->avail.next);
 }
 
 /**

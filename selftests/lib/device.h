@@ -26,14 +26,26 @@ static inline void need_device(void)
 	ksft_exit_skip("%s: %s\n", DEVICE, strerror(errno));
 }
 
+/* Set a parameter of the module, for all devices: 0 or an error number. */
+static inline int set_parameter(const char *name, unsigned int value)
+{
+	char path[64], text[16];
+	int fd, len, ret;
+
+	snprintf(path, sizeof(path), "/sys/module/vhost_blk/parameters/%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	len = snprintf(text, sizeof(text), "%u", value);
+	ret = write(fd, text, len) == len ? 0 : errno;
+	close(fd);
+	return ret;
+}
+
 /* Have the worker give back all requests, instead of whoever ends them. */
 static inline int set_defer(bool defer)
 {
-	int fd = open("/sys/module/vhost_blk/parameters/defer", O_WRONLY | O_CLOEXEC);
-	int ret = fd < 0 || write(fd, defer ? "1" : "0", 1) != 1 ? errno : 0;
-
-	close(fd);
-	return ret;
+	return set_parameter("defer", defer);
 }
 
 /* ioctl(), with 0 or the error number as its result. */

@@ -21,7 +21,8 @@ static const char *set_up_device(void)
 		struct vhost_memory_region region;
 	} table = {
 		.head.nregions = 1,
-		.region = { .memory_size = guest->size, .userspace_addr = (unsigned long)guest->mem },
+		.region.memory_size = guest->size,
+		.region.userspace_addr = (unsigned long)guest->mem,
 	};
 	__u64 features = RING_FEATURES;
 	const char *why = attempt(VHOST_SET_OWNER, NULL, "VHOST_SET_OWNER");

@@ -202,9 +202,10 @@ struct vhost_blk_settings {
  * A driver that breaks the rules of a ring has its queue broken: it is served no
  * more until it is stopped and started again.
  *
- * The kernel has a ring mapped while it is served, as locked memory of the owner. If
- * that cannot be (RLIMIT_MEMLOCK, memory in files of most file systems), all works as
- * well, but slower.
+ * The kernel has a ring mapped while it is served, and keeps some pages of the guest
+ * at hand, as locked memory of the owner. If that cannot be (RLIMIT_MEMLOCK, memory in
+ * files of most file systems), all works as well, but slower. The owner may change its
+ * memory at any time, or take it away: the kernel lets go of it before.
  */
 
 /**

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages of the guest that stay pinned: fewer are pinned, and what is read or written
+ * is what the owner has there all the same, whatever it does to its memory.
+ */
+#include <sys/mman.h>
+
+#include "kselftest_harness.h"
+#include "lib/clock.h"
+#include "lib/disk.h"
+#include "lib/traffic.h"
+
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 120
+
+/* What the module has when it is loaded. */
+#define PINS	256
+
+#define SEED	7
+#define SLOW_US	300000UL
+
+static struct disk disk, slow;
+static const char *why_not;
+
+FIXTURE(pin) {
+	struct guest guest;
+	struct guest_queue *queue;
+	__u64 data;	/* a page in the middle of others */
+	char *at;	/* where the owner has it */
+};
+
+FIXTURE_VARIANT(pin) {
+	bool shared;
+};
+
+/* Memory of the owner's own, and a file in memory. */
+FIXTURE_VARIANT_ADD(pin, private) {};
+FIXTURE_VARIANT_ADD(pin, shared) { .shared = true };
+
+FIXTURE_SETUP(pin)
+{
+	struct guest_setup setup = { 0 };
+	size_t len = PAGE;
+
+	if (why_not)
+		SKIP(return, "%s", why_not);
+	ASSERT_EQ(0, set_parameter("pin_data", 1));
+	ASSERT_EQ(0, guest_open(&self->guest, &setup));
+	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
+	self->queue = &self->guest.queues[0];
+	self->data = variant->shared ? GUEST_NEXT + MIB : request_alloc(&self->guest, 3 * PAGE, 0) +
+							  PAGE;
+	self->at = guest_at(&self->guest, self->data, &len);
+	data_fill(&self->guest, self->data, PAGE, SEED);
+	ASSERT_EQ(VIRTIO_BLK_S_OK, request_do(self->queue, VIRTIO_BLK_T_OUT, 8, self->data, PAGE));
+}
+
+FIXTURE_TEARDOWN(pin)
+{
+	EXPECT_TRUE(request_works(self->queue));
+	EXPECT_EQ(0, guest_detach(&self->guest));
+	EXPECT_TRUE(guest_balances(&self->guest));
+	EXPECT_EQ(0, guest_count(self->queue, "kept"));
+	guest_close(&self->guest);
+	set_parameter("pins", PINS);
+	set_parameter("pin_data", 0);
+}
+
+#define SELF FIXTURE_DATA(pin)
+
+/* Read what was written, to where the owner has @self->data now. */
+static bool reads_well(const SELF *self)
+{
+	memset(self->at, 0, PAGE);
+	return request_do(self->queue, VIRTIO_BLK_T_IN, 8, self->data, PAGE) == VIRTIO_BLK_S_OK &&
+	       data_is(&self->guest, self->data, PAGE, SEED);
+}
+
+/* Write what is there now, and read it again by another way. */
+static bool writes_well(const SELF *self, __u64 seed)
+{
+	char *buffer = disk_buffer(PAGE), want[PAGE];
+
+	data_make(want, PAGE, seed);
+	memcpy(self->at, want, PAGE);
+	return request_do(self->queue, VIRTIO_BLK_T_OUT, 8, self->data, PAGE) == VIRTIO_BLK_S_OK &&
+	       disk_read(&disk, buffer, PAGE, 8 * SECTOR) && !memcmp(buffer, want, PAGE);
+}
+
+TEST_F(pin, is_made_once)
+{
+	long pinned;
+
+	ASSERT_TRUE(reads_well(self));
+	EXPECT_LT(0, guest_count(self->queue, "kept"));
+	pinned = guest_count(self->queue, "pinned");
+	for (int i = 0; i < 10; i++) {
+		ASSERT_TRUE(reads_well(self));
+		ASSERT_TRUE(writes_well(self, SEED));
+	}
+	/* But for the room of other headers and statuses. */
+	EXPECT_GE(pinned + 2, guest_count(self->queue, "pinned"));
+}
+
+/* By default no data is kept, but the page of the status. */
+TEST_F(pin, is_not_made_for_data)
+{
+	long pinned, unpinned;
+
+	ASSERT_EQ(0, set_parameter("pin_data", 0));
+	ASSERT_TRUE(reads_well(self));
+	pinned = guest_count(self->queue, "pinned");
+	unpinned = guest_count(self->queue, "unpinned");
+	for (int i = 0; i < 10; i++)
+		ASSERT_TRUE(reads_well(self));
+	EXPECT_LE(pinned + 10, guest_count(self->queue, "pinned"));
+	EXPECT_LE(unpinned + 10, guest_count(self->queue, "unpinned"));
+	EXPECT_LT(0, guest_count(self->queue, "kept"));
+}
+
+TEST_F(pin, is_not_made_at_all)
+{
+	ASSERT_EQ(0, guest_detach(&self->guest));
+	ASSERT_EQ(0, set_parameter("pins", 0));
+	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
+	ASSERT_TRUE(reads_well(self));
+	EXPECT_EQ(0, guest_count(self->queue, "kept"));
+}
+
+/* Many pages at a time, and room for one of them. */
+TEST_F(pin, has_to_be_shared)
+{
+	struct traffic traffic = { .queue = self->queue, .sectors = disk.sectors, .slots = 16 };
+	const char *error;
+
+	ASSERT_EQ(0, guest_detach(&self->guest));
+	ASSERT_EQ(0, set_parameter("pins", 1));
+	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
+	ASSERT_EQ(0, traffic_start(&traffic));
+	sleep_ms(test_ms());
+	error = traffic_stop(&traffic);
+	EXPECT_EQ(NULL, error)
+		TH_LOG("%s", error);
+	EXPECT_GE(1, guest_count(self->queue, "kept"));
+}
+
+/* Soon, as the worker lets go of what ended when there is nothing better to do. */
+static bool keeps_soon(const SELF *self, long kept)
+{
+	for (long end = now_ms() + LIMIT_MS; now_ms() < end; sleep_ms(1))
+		if (guest_count(self->queue, "kept") == kept)
+			return true;
+	return false;
+}
+
+/* As a balloon does: the guest has a new page afterwards. */
+TEST_F(pin, ends_when_the_page_goes)
+{
+	int advice = variant->shared ? MADV_REMOVE : MADV_DONTNEED;
+
+	for (int i = 0; i < 10; i++) {
+		ASSERT_TRUE(reads_well(self));
+		long kept = guest_count(self->queue, "kept");
+
+		ASSERT_EQ(0, madvise(self->at, PAGE, advice));
+		EXPECT_TRUE(keeps_soon(self, kept - 1));
+		ASSERT_TRUE(guest_is(&self->guest, self->data, 0, PAGE));
+		ASSERT_TRUE(writes_well(self, i));
+		ASSERT_TRUE(writes_well(self, SEED));
+	}
+}
+
+/* With all of the guest's memory, as when it is restarted. */
+TEST_F(pin, ends_when_all_pages_go)
+{
+	const struct guest_region *region = &self->guest.regions[variant->shared ? NEXT : MAIN];
+
+	for (int i = 0; i < 5; i++) {
+		ASSERT_TRUE(reads_well(self));
+		ASSERT_EQ(0, madvise(region->mem, region->size, MADV_DONTNEED));
+		ASSERT_TRUE(reads_well(self));
+	}
+}
+
+TEST_F(pin, ends_when_other_memory_comes)
+{
+	for (int i = 0; i < 5; i++) {
+		ASSERT_TRUE(reads_well(self));
+		ASSERT_EQ(self->at, mmap(self->at, PAGE, PROT_READ | PROT_WRITE,
+					 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+		ASSERT_TRUE(guest_is(&self->guest, self->data, 0, PAGE));
+		ASSERT_TRUE(reads_well(self));
+		ASSERT_TRUE(writes_well(self, i));
+		ASSERT_TRUE(writes_well(self, SEED));
+	}
+}
+
+/* Nobody may write there, so no page is kept; to read it is still fine. */
+TEST_F(pin, is_not_made_of_what_is_read_only)
+{
+	ASSERT_TRUE(reads_well(self));
+	ASSERT_EQ(0, mprotect(self->at, PAGE, PROT_READ));
+	EXPECT_EQ(VIRTIO_BLK_S_OK,
+		  request_do(self->queue, VIRTIO_BLK_T_OUT, 16, self->data, PAGE));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
+		  request_do(self->queue, VIRTIO_BLK_T_IN, 8, self->data, PAGE));
+	ASSERT_EQ(0, mprotect(self->at, PAGE, PROT_READ | PROT_WRITE));
+	ASSERT_TRUE(reads_well(self));
+}
+
+/* What is in flight goes on with the page that it has, and the last one lets go of it. */
+TEST_F(pin, outlives_the_page)
+{
+	struct request request = {
+		.type = VIRTIO_BLK_T_IN, .sector = 8, .data = self->data, .len = PAGE,
+	};
+
+	ASSERT_TRUE(reads_well(self));
+	ASSERT_EQ(0, guest_detach(&self->guest));
+	ASSERT_EQ(0, guest_attach(&self->guest, slow.fd));
+	ASSERT_EQ(0, request_add(self->queue, &request));
+	guest_kick(self->queue);
+	for (long end = now_ms() + LIMIT_MS; guest_count(self->queue, "kept") < 1;)
+		ASSERT_GT(end, now_ms());
+	ASSERT_EQ(0, madvise(self->at, PAGE, MADV_DONTNEED));
+	memset(self->at, 0x11, PAGE);
+	/* It has a page, and so has the next one. */
+	ASSERT_EQ(0, request_wait(self->queue, &request));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, request.status);
+	ASSERT_EQ(0, guest_detach(&self->guest));
+	EXPECT_TRUE(guest_balances(&self->guest));
+	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
+	ASSERT_TRUE(reads_well(self));
+}
+
+/* A child has the page as it was, and the parent goes on with it. */
+TEST_F(pin, survives_a_fork)
+{
+	struct traffic traffic = { .queue = self->queue, .sectors = disk.sectors, .slots = 4 };
+	const char *error;
+
+	ASSERT_EQ(0, traffic_start(&traffic));
+	for (long end = now_ms() + test_ms(); now_ms() < end;) {
+		pid_t pid = fork();
+		int status = -1;
+
+		if (!pid) {
+			guest_set(&self->guest, GUEST_MAIN, 0x66, 4 * MIB);
+			_exit(0);
+		}
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		ASSERT_EQ(0, status);
+	}
+	error = traffic_stop(&traffic);
+	EXPECT_EQ(NULL, error)
+		TH_LOG("%s", error);
+}
+
+/* The guest's memory is told anew while requests are in flight. */
+TEST_F(pin, survives_a_new_table)
+{
+	struct traffic traffic = { .queue = self->queue, .sectors = disk.sectors, .slots = 4 };
+	struct guest_region regions[GUEST_REGIONS + 1];
+	char *more = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const char *error;
+
+	memcpy(regions, self->guest.regions, sizeof(self->guest.regions));
+	regions[GUEST_REGIONS] = (struct guest_region) { GUEST_HOLE, MIB, more };
+	ASSERT_EQ(0, traffic_start(&traffic));
+	for (long end = now_ms() + test_ms(); now_ms() < end;) {
+		ASSERT_EQ(0, guest_set_regions(&self->guest, regions, GUEST_REGIONS + 1));
+		sleep_ms(2);
+		ASSERT_EQ(0, guest_set_memory(&self->guest));
+		sleep_ms(2);
+	}
+	error = traffic_stop(&traffic);
+	EXPECT_EQ(NULL, error)
+		TH_LOG("%s", error);
+	munmap(more, MIB);
+}
+
+int main(int argc, char **argv)
+{
+	const struct disk_setup fast_setup = { .kind = DISK_NULL_BLK, .latency_us = 5 };
+	const struct disk_setup slow_setup = { .kind = DISK_NULL_BLK, .latency_us = SLOW_US };
+
+	need_device();
+	why_not = disk_share(&disk, &fast_setup) ?: disk_share(&slow, &slow_setup);
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The data of a request: from the driver's buffers to vectors that a disk can take. */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "backend.h"
+#include "data.h"
+#include "memory.h"
+#include "pin.h"
+#include "queue.h"
+#include "request.h"
+
+static bool vblk_pin_data;
+module_param_named(pin_data, vblk_pin_data, bool, 0644);
+MODULE_PARM_DESC(pin_data, "keep pages of data pinned as well, see pins");
+
+/* The next piece of at most @len bytes; false at the end. */
+static bool vblk_cursor_next(struct vblk_cursor *cursor, u64 len, u64 *guest, u32 *piece)
+{
+	while (cursor->nr && cursor->done == cursor->seg->len) {
+		cursor->seg++;
+		cursor->nr--;
+		cursor->done = 0;
+	}
+	if (!cursor->nr || !len)
+		return false;
+	*guest = cursor->seg->addr + cursor->done;
+	*piece = min_t(u64, len, cursor->seg->len - cursor->done);
+	cursor->done += *piece;
+	return true;
+}
+
+/**
+ * vblk_cursor_skip() - go on behind the next bytes
+ * @cursor: where they begin
+ * @len: how many they are
+ */
+void vblk_cursor_skip(struct vblk_cursor *cursor, u64 len)
+{
+	u64 guest;
+	u32 piece;
+
+	while (vblk_cursor_next(cursor, len, &guest, &piece))
+		len -= piece;
+}
+
+/**
+ * vblk_data_copy() - copy to or from the driver's buffers
+ * @memory: the guest's memory
+ * @cursor: where in the buffers; goes on behind what is copied
+ * @at: from or to where
+ * @len: bytes
+ * @write: to the buffers
+ *
+ * Context: the worker; may sleep.
+ * Return: 0, or -EFAULT if not all of it is there
+ */
+int vblk_data_copy(const struct vblk_memory *memory, struct vblk_cursor *cursor, void *at,
+		   u64 len, bool write)
+{
+	unsigned long user;
+	u32 piece, left;
+	size_t part;
+	u64 guest;
+
+	for (; vblk_cursor_next(cursor, len, &guest, &piece); len -= piece) {
+		for (left = piece; left; left -= part, guest += part, at += part) {
+			part = vblk_memory_translate(memory, guest, left, &user);
+			if (!part)
+				return -EFAULT;
+			if (write ? copy_to_user((void __user *)user, at, part) :
+				    copy_from_user(at, (void __user *)user, part))
+				return -EFAULT;
+		}
+	}
+	return len ? -EFAULT : 0;
+}
+
+/* How many pages @len bytes from @cursor on may touch, at most. */
+static u64 vblk_count_pages(struct vblk_cursor cursor, u64 len)
+{
+	u64 guest, pages = 0;
+	u32 piece;
+
+	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece)
+		pages += (piece >> PAGE_SHIFT) + 2;
+	return pages;
+}
+
+static int vblk_alloc_vecs(struct vblk_request *request, u64 nr)
+{
+	request->nr_vecs = 0;
+	request->vecs = request->inline_vecs;
+	if (nr <= VBLK_INLINE_VECS)
+		return 0;
+	request->vecs = kvmalloc_array(nr, sizeof(*request->vecs), GFP_KERNEL_ACCOUNT);
+	return request->vecs ? 0 : -ENOMEM;
+}
+
+static void vblk_unkeep(struct vblk_request *request)
+{
+	while (request->nr_pins)
+		vblk_pins_put(&request->queue->pins, request->pins[--request->nr_pins],
+			      !vblk_request_writes(request));
+	request->nr_vecs = 0;
+}
+
+static void vblk_unpin(struct vblk_request *request)
+{
+	bool dirty = !vblk_request_writes(request);
+	struct bio_vec *vec;
+	u32 pages;
+
+	if (request->nr_pins) {
+		vblk_unkeep(request);
+		return;
+	}
+	for (vec = request->vecs; vec < request->vecs + request->nr_vecs; vec++) {
+		if (request->bounced) {
+			__free_page(vec->bv_page);
+			continue;
+		}
+		pages = (vec->bv_offset + vec->bv_len + PAGE_SIZE - 1) >> PAGE_SHIFT;
+		unpin_user_page_range_dirty_lock(vec->bv_page, pages, dirty);
+		request->queue->stats.unpins += pages;
+	}
+	request->nr_vecs = 0;
+}
+
+/* Does @page follow @before by @nr? */
+static bool vblk_page_follows(struct page *page, struct page *before, u32 nr)
+{
+	/* Numbers may be kept with flags that anyone may change, but stay the same. */
+	return data_race(page_to_pfn(page) == page_to_pfn(before) + nr);
+}
+
+/* Add a page to the vectors, to the last one if it follows it. */
+static void vblk_add_page(struct vblk_request *request, struct page *page, u32 offset, u32 len)
+{
+	struct bio_vec *vec = &request->vecs[request->nr_vecs];
+	struct bio_vec *last = vec - 1;
+
+	if (request->nr_vecs && !offset &&
+	    !((last->bv_offset + last->bv_len) & ~PAGE_MASK) &&
+	    vblk_page_follows(page, last->bv_page,
+			      (last->bv_offset + last->bv_len) >> PAGE_SHIFT)) {
+		last->bv_len += len;
+		return;
+	}
+	bvec_set_page(vec, page, len, offset);
+	request->nr_vecs++;
+}
+
+/* Pin @len bytes of the owner's memory from @user on. */
+static int vblk_pin(struct vblk_request *request, unsigned long user, u32 len)
+{
+	unsigned int flags = vblk_request_writes(request) ? 0 : FOLL_WRITE;
+	u32 offset = offset_in_page(user), piece;
+	struct page *pages[16];
+	int i, n;
+
+	while (len) {
+		n = min_t(u64, DIV_ROUND_UP((u64)offset + len, PAGE_SIZE), ARRAY_SIZE(pages));
+		n = pin_user_pages_fast(user - offset, n, flags, pages);
+		if (n <= 0)
+			return n == -ENOMEM ? n : -EFAULT;
+		request->queue->stats.pins += n;
+		for (i = 0; i < n; i++) {
+			piece = min_t(u32, len, PAGE_SIZE - offset);
+			vblk_add_page(request, pages[i], offset, piece);
+			user += piece;
+			len -= piece;
+			offset = 0;
+		}
+	}
+	return 0;
+}
+
+static int vblk_pin_all(struct vblk_request *request, struct vblk_cursor cursor)
+{
+	const struct vblk_memory *memory = request->queue->memory;
+	u64 guest, len = request->len;
+	unsigned long user;
+	u32 piece, part;
+	int ret;
+
+	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece) {
+		for (; piece; piece -= part, guest += part, len -= part) {
+			part = vblk_memory_translate(memory, guest, piece, &user);
+			if (!part)
+				return -EFAULT;
+			ret = vblk_pin(request, user, part);
+			if (ret)
+				return ret;
+		}
+	}
+	return 0;
+}
+
+static bool vblk_is_aligned(const struct vblk_limits *limits, u64 at, u32 len)
+{
+	return !(at & limits->dma_mask) && !(len & (limits->block_size - 1));
+}
+
+/* Have the data in pages that are kept; false if they cannot be, or not be used. */
+static bool vblk_keep(struct vblk_request *request, struct vblk_cursor cursor)
+{
+	struct vblk_queue *queue = request->queue;
+	u64 guest, len = request->len;
+	struct vblk_pin *pin;
+	u32 piece, part;
+
+	request->nr_vecs = 0;
+	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece) {
+		if (!vblk_is_aligned(&queue->limits, guest, piece)) {
+			vblk_unkeep(request);
+			return false;
+		}
+		for (; piece; piece -= part, guest += part, len -= part) {
+			pin = request->nr_pins < ARRAY_SIZE(request->pins) ?
+			      vblk_pins_get(&queue->pins, queue->memory, guest) : NULL;
+			if (!pin) {
+				vblk_unkeep(request);
+				return false;
+			}
+			request->pins[request->nr_pins++] = pin;
+			part = min_t(u32, piece, PAGE_SIZE - offset_in_page(guest));
+			vblk_add_page(request, pin->page, offset_in_page(guest), part);
+		}
+	}
+	return true;
+}
+
+/* Can the disk take the buffers as they are? */
+static bool vblk_aligned(const struct vblk_request *request, struct vblk_cursor cursor)
+{
+	const struct vblk_memory *memory = request->queue->memory;
+	u64 guest, len = request->len;
+	unsigned long user;
+	u32 piece, part;
+
+	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece) {
+		part = vblk_memory_translate(memory, guest, piece, &user);
+		/* What is nowhere is not ours to find here; what crosses regions is rare. */
+		if (part && (part != piece ||
+			     !vblk_is_aligned(&request->queue->limits, user, piece)))
+			return false;
+	}
+	return true;
+}
+
+static int vblk_alloc_bounce(struct vblk_request *request)
+{
+	u64 len = request->len;
+	struct page *page;
+	u32 piece;
+
+	request->bounced = true;
+	for (; len; len -= piece) {
+		/* Disks may write less than they say. */
+		page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+		if (!page)
+			return -ENOMEM;
+		piece = min_t(u64, len, PAGE_SIZE);
+		bvec_set_page(&request->vecs[request->nr_vecs++], page, piece, 0);
+	}
+	return 0;
+}
+
+/* Copy between the pages of a request and the driver's buffers; to them if @write. */
+static int vblk_copy_bounced(struct vblk_request *request, struct vblk_cursor cursor, bool write)
+{
+	struct bio_vec *vec;
+	int ret = 0;
+
+	for (vec = request->vecs; !ret && vec < request->vecs + request->nr_vecs; vec++)
+		ret = vblk_data_copy(request->queue->memory, &cursor, page_address(vec->bv_page),
+				     vec->bv_len, write);
+	return ret;
+}
+
+static int vblk_bounce(struct vblk_request *request, struct vblk_cursor cursor)
+{
+	int ret;
+
+	if (!vblk_request_writes(request)) {
+		request->segs = kvmalloc_array(cursor.nr, sizeof(*cursor.seg), GFP_KERNEL_ACCOUNT);
+		if (!request->segs)
+			return -ENOMEM;
+		memcpy(request->segs, cursor.seg, array_size(cursor.nr, sizeof(*cursor.seg)));
+		request->nr_segs = cursor.nr;
+	}
+	ret = vblk_alloc_bounce(request);
+	if (!ret && vblk_request_writes(request))
+		ret = vblk_copy_bounced(request, cursor, false);
+	request->queue->stats.bounced++;
+	return ret;
+}
+
+/**
+ * vblk_data_drop() - undo vblk_data_map(), if it did anything
+ * @request: the request
+ *
+ * Context: the worker, or who frees the queue.
+ */
+void vblk_data_drop(struct vblk_request *request)
+{
+	vblk_unpin(request);
+	if (unlikely(request->vecs != request->inline_vecs)) {
+		kvfree(request->vecs);
+		request->vecs = request->inline_vecs;
+	}
+	if (unlikely(request->segs)) {
+		kvfree(request->segs);
+		request->segs = NULL;
+		request->nr_segs = 0;
+	}
+}
+
+/**
+ * vblk_data_map() - make the vectors of a request from the driver's buffers
+ * @request: with its length and type
+ * @cursor: where the data begins
+ *
+ * Context: the worker; may sleep.
+ * Return: 0, or -ENOMEM, -EFAULT, -E2BIG: then there are none
+ */
+int vblk_data_map(struct vblk_request *request, struct vblk_cursor cursor)
+{
+	u64 pages = DIV_ROUND_UP_ULL(request->len, PAGE_SIZE);
+	bool aligned;
+	int ret;
+
+	if (READ_ONCE(vblk_pin_data) && pages <= VBLK_INLINE_VECS && vblk_keep(request, cursor))
+		return 0;
+	aligned = vblk_aligned(request, cursor);
+	if (aligned)
+		pages = vblk_count_pages(cursor, request->len);
+	if (pages > VBLK_MAX_PAGES)
+		return -E2BIG;
+	ret = vblk_alloc_vecs(request, pages);
+	if (ret)
+		return ret;
+	ret = aligned ? vblk_pin_all(request, cursor) : vblk_bounce(request, cursor);
+	if (ret)
+		vblk_data_drop(request);
+	return ret;
+}
+
+/**
+ * vblk_data_give() - give the driver what was read, if it was not read to where it is
+ * @request: one that was done well
+ *
+ * Context: the worker; may sleep.
+ * Return: 0, or -EFAULT
+ */
+int vblk_data_give(struct vblk_request *request)
+{
+	struct vblk_cursor cursor = { .seg = request->segs, .nr = request->nr_segs };
+
+	return request->segs ? vblk_copy_bounced(request, cursor, true) : 0;
+}

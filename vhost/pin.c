@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages of the guest that stay pinned from one request to the next, as to find and
+ * to pin a page takes longer than all else that is done for a small request.
+ *
+ * A page is kept as long as the owner has it there: the notifier lets go of it before
+ * the owner's memory changes. So the owner may take memory back from the guest, as a
+ * balloon does. Who uses a page at that time goes on with it, as it would if it had
+ * pinned it itself; the last one unpins it. Where a page cannot be kept, whoever
+ * wants it pins it itself.
+ */
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "memory.h"
+#include "pin.h"
+
+/* Pages that a queue keeps, at most. */
+#define VBLK_MAX_PINS 65536U
+
+static unsigned int vblk_nr_pins = 256;
+module_param_named(pins, vblk_nr_pins, uint, 0644);
+MODULE_PARM_DESC(pins, "pages of the guest that each queue keeps pinned (256), 0 for none");
+
+/* Under @lock. */
+static void vblk_pin_forget(struct vblk_pins *pins, struct vblk_pin *pin)
+{
+	if (pin->users) {
+		pin->stale = true;
+		return;
+	}
+	unpin_user_page(pin->page);
+	pin->page = NULL;
+	pins->unpinned++;
+}
+
+/* Forget all that the owner has from @start to before @end; under @lock. */
+static void vblk_pins_forget(struct vblk_pins *pins, unsigned long start, unsigned long end)
+{
+	struct vblk_pin *pin;
+
+	for (pin = pins->slots; pin < pins->slots + pins->nr; pin++)
+		if (pin->page && pin->user >= start && pin->user < end)
+			vblk_pin_forget(pins, pin);
+}
+
+/* May not wait for requests, nor for the lock of a page, which the caller may have. */
+static bool vblk_pins_invalidate(struct mmu_interval_notifier *notifier,
+				 const struct mmu_notifier_range *range, unsigned long seq)
+{
+	struct vblk_pins *pins = container_of(notifier, struct vblk_pins, notifier);
+
+	spin_lock(&pins->lock);
+	mmu_interval_set_seq(notifier, seq);
+	vblk_pins_forget(pins, range->start, range->end);
+	spin_unlock(&pins->lock);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops vblk_pins_notifier_ops = {
+	.invalidate = vblk_pins_invalidate,
+};
+
+void vblk_pins_init(struct vblk_pins *pins)
+{
+	spin_lock_init(&pins->lock);
+}
+
+/**
+ * vblk_pins_alloc() - get room for pins, if there is any
+ * @pins: those of a queue
+ */
+void vblk_pins_alloc(struct vblk_pins *pins)
+{
+	u32 nr = min(READ_ONCE(vblk_nr_pins), VBLK_MAX_PINS);
+
+	pins->nr = nr ? roundup_pow_of_two(nr) : 0;
+	pins->slots = kvcalloc(pins->nr, sizeof(*pins->slots), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!pins->slots)
+		pins->nr = 0;
+}
+
+/**
+ * vblk_pins_free() - undo vblk_pins_alloc()
+ * @pins: those of a queue; not watched, and nobody uses one
+ */
+void vblk_pins_free(struct vblk_pins *pins)
+{
+	kvfree(pins->slots);
+	pins->slots = NULL;
+	pins->nr = 0;
+}
+
+/**
+ * vblk_pins_watch() - begin to keep pages, if that is possible
+ * @pins: those of a queue
+ * @memory: the guest's memory
+ *
+ * The owner's locked memory is charged for as many pages as there may be.
+ *
+ * Context: the owner; takes its mmap_lock.
+ */
+void vblk_pins_watch(struct vblk_pins *pins, const struct vblk_memory *memory)
+{
+	unsigned long start = ULONG_MAX, end = 0;
+	const struct vblk_region *region;
+
+	if (!pins->nr || !memory->nr || account_locked_vm(current->mm, pins->nr, true))
+		return;
+	for (region = memory->regions; region < memory->regions + memory->nr; region++) {
+		start = min(start, region->user);
+		end = max_t(unsigned long, end, region->user + (region->last - region->guest) + 1);
+	}
+	pins->watched = !mmu_interval_notifier_insert(&pins->notifier, current->mm, start,
+						      end - start, &vblk_pins_notifier_ops);
+	if (!pins->watched)
+		account_locked_vm(current->mm, pins->nr, false);
+}
+
+/**
+ * vblk_pins_unwatch() - undo vblk_pins_watch(), if it did anything
+ * @pins: those of a queue; pages in use are let go by who uses them
+ *
+ * Context: may sleep; the owner's memory is still there.
+ */
+void vblk_pins_unwatch(struct vblk_pins *pins)
+{
+	struct mm_struct *mm = pins->notifier.mm;
+
+	if (!pins->watched)
+		return;
+	pins->watched = false;
+	mmu_interval_notifier_remove(&pins->notifier);
+	spin_lock(&pins->lock);
+	vblk_pins_forget(pins, 0, ULONG_MAX);
+	spin_unlock(&pins->lock);
+	account_locked_vm(mm, pins->nr, false);
+}
+
+/* The page has a slot, but it is not there. False if it cannot be kept. */
+static bool vblk_pin_fill(struct vblk_pins *pins, struct vblk_pin *pin,
+			  const struct vblk_memory *memory, u64 frame)
+{
+	unsigned long user, seq;
+	struct page *page, *other;
+
+	/* A page of the guest may be parts of two of the owner's. */
+	if (vblk_memory_translate(memory, frame << PAGE_SHIFT, PAGE_SIZE, &user) != PAGE_SIZE ||
+	    offset_in_page(user))
+		return false;
+	seq = mmu_interval_read_begin(&pins->notifier);
+	if (pin_user_pages_fast(user, 1, FOLL_WRITE | FOLL_LONGTERM, &page) != 1)
+		return false;
+
+	spin_lock(&pins->lock);
+	other = page;
+	if (!mmu_interval_read_retry(&pins->notifier, seq)) {
+		other = pin->page;
+		*pin = (struct vblk_pin) { .page = page, .frame = frame, .user = user, .users = 1 };
+		pins->pinned++;
+		pins->unpinned += !!other;
+	}
+	spin_unlock(&pins->lock);
+	if (other)
+		unpin_user_page(other);
+	return other != page;
+}
+
+/**
+ * vblk_pins_get() - a page of the guest, to read and to write
+ * @pins: those of the queue
+ * @memory: the guest's memory
+ * @guest: any address of the guest within the page
+ *
+ * Context: the worker, under the queue's mutex.
+ * Return: the page, to be put, or NULL if it cannot be kept
+ */
+struct vblk_pin *vblk_pins_get(struct vblk_pins *pins, const struct vblk_memory *memory,
+			       u64 guest)
+{
+	u64 frame = guest >> PAGE_SHIFT;
+	struct vblk_pin *pin;
+	bool found, used;
+
+	if (!pins->watched)
+		return NULL;
+	pin = &pins->slots[frame & (pins->nr - 1)];
+	spin_lock(&pins->lock);
+	used = pin->users;
+	found = pin->page && pin->frame == frame && !pin->stale;
+	if (likely(found))
+		pin->users++;
+	spin_unlock(&pins->lock);
+	if (likely(found))
+		return pin;
+	return !used && vblk_pin_fill(pins, pin, memory, frame) ? pin : NULL;
+}
+
+/**
+ * vblk_pins_put() - a request uses a page no more
+ * @pins: those of the queue
+ * @pin: as vblk_pins_get() told
+ * @dirty: it was written to
+ *
+ * Context: the worker, under the queue's mutex, or who frees the queue.
+ */
+void vblk_pins_put(struct vblk_pins *pins, struct vblk_pin *pin, bool dirty)
+{
+	if (dirty && !PageDirty(pin->page))
+		set_page_dirty_lock(pin->page);
+	spin_lock(&pins->lock);
+	if (!--pin->users && unlikely(pin->stale))
+		vblk_pin_forget(pins, pin);
+	spin_unlock(&pins->lock);
+}

@@ -154,7 +154,7 @@ demo: all tools
 	@VHOST_BLK_KO=$(ko) tools/demo/run
 else
 demo: tools
-	@$(vm)/box run -t 900 $(KERNEL) tools/demo/run
+	@$(vm)/box run -r -t 900 $(KERNEL) tools/demo/run
 endif
 
 .PHONY: vm

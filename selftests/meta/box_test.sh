@@ -32,6 +32,12 @@ splat() {
 	echo "insmod $top/build/$1/selftests/meta/splat.ko what=$2; rmmod splat"
 }
 
+# says SECONDS LINE...: a script that has the kernel say so on its console, and sleeps.
+says() {
+	printf 'echo "%s" >/dev/kmsg\n' "${@:2}"
+	echo "sleep $1"
+}
+
 # outlives TIMES VERDICT: the box's QEMU aborts that often before the command.
 outlives() {
 	local dir=$top/build/meta/abort-$1 word=none pid=''
@@ -55,7 +61,7 @@ gives_up() {
 		-a 'console=ttyS0 panic=-1 loglevel=7 rcu="detected stalls"' "$kernel" true >"$scratch/box" 2>&1
 	read -r word _ <"$top/build/meta/hang/verdict"
 	cat "$scratch/box"
-	[ "$word" = hang ] && [ "$(grep -c 'emulation failed as it booted, again' "$scratch/box")" = 2 ]
+	[ "$word" = lost ] && [ "$(grep -c 'lost: emulation failed: .*, again' "$scratch/box")" = 2 ]
 }
 
 # other_qemu DIR PID: the process of the box that uses DIR, once it is not PID.
@@ -81,6 +87,12 @@ expect 6.12 silent 125 'a power-off without a word' sh -c 'echo o >/proc/sysrq-t
 expect 6.12 panic 125 'a panic' sh -c 'echo c >/proc/sysrq-trigger; sleep 100'
 expect 6.12 warning 125 'a WARN' sh -c "$(splat 6.12 warn)"
 expect 6.12 oops 125 'an oops' sh -c "$(splat 6.12 oops)"
+blocked='INFO: task x blocked for more than 120 seconds.'
+stuck='watchdog: BUG: soft lockup - CPU#0 stuck for 22s!'
+ours=' vblk_queue_serve+0x1/0x2 [vhost_blk]'
+expect 6.12 hang 125 'a task that hangs' sh -c "$(says 1 "$blocked")"
+expect 6.12 lost 75 'a CPU that locks up' sh -c "$(says 1000 "$stuck")"
+expect 6.12 lockup 125 'a CPU that locks up in our module' sh -c "$(says 1 "$stuck" "$ours")"
 expect kasan kasan 125 'a use after free' sh -c "$(splat kasan use-after-free)"
 expect kasan lockdep 125 'a lock taken in the wrong order' sh -c "$(splat kasan deadlock)"
 expect kasan leak 125 'a leak' sh -c "$(splat kasan leak)"

@@ -267,6 +267,7 @@ static const char usage[] =
 	"  --latency      measure it as well\n"
 	"  --poll US      vhost-blk: the worker polls for so long before it sleeps (0)\n"
 	"  --indirect     vhost-blk, vhost-user: by indirect tables, as guests do\n"
+	"  --spin         vhost-blk, vhost-user: look for what is done, do not sleep\n"
 	"  --iopoll, --sqpoll   io_uring\n";
 
 static void show_usage(void)
@@ -292,8 +293,8 @@ static const struct option options[] = {
 	{ "depth", 1, NULL, 'd' }, { "batch", 1, NULL, 'b' }, { "size", 1, NULL, 's' },
 	{ "reads", 1, NULL, 'r' }, { "queues", 1, NULL, 'q' }, { "seconds", 1, NULL, 't' },
 	{ "count", 1, NULL, 'c' }, { "latency", 0, NULL, 'l' }, { "poll", 1, NULL, 'p' },
-	{ "indirect", 0, NULL, 'i' }, { "iopoll", 0, NULL, 'I' }, { "sqpoll", 0, NULL, 'S' },
-	{ "help", 0, NULL, 'h' }, { },
+	{ "indirect", 0, NULL, 'i' }, { "spin", 0, NULL, 'y' }, { "iopoll", 0, NULL, 'I' },
+	{ "sqpoll", 0, NULL, 'S' }, { "help", 0, NULL, 'h' }, { },
 };
 
 static void parse(struct load *load, int argc, char **argv)
@@ -331,6 +332,9 @@ static void parse(struct load *load, int argc, char **argv)
 			break;
 		case 'i':
 			load->indirect = true;
+			break;
+		case 'y':
+			load->spin = true;
 			break;
 		case 'I':
 			load->iopoll = true;

@@ -21,6 +21,7 @@ struct load {
 	unsigned int poll_us;	/* that the device may poll for, where it can */
 	bool latency;		/* measure it */
 	bool indirect;		/* rings: a table for each request */
+	bool spin;		/* rings: look for what is done instead of sleeping */
 	bool iopoll, sqpoll;	/* io_uring */
 	unsigned long count;	/* requests of a lane; 0: for as many seconds */
 	unsigned int seconds;

@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <urcu/arch.h>
 
 #include "ring.h"
 
@@ -159,6 +160,14 @@ static const char *notify(const struct ring *ring)
 	return write(ring->kick, &one, sizeof(one)) == sizeof(one) ? NULL : load_error("kick");
 }
 
+/* Without interrupts: the next one would be that of the chain before (2.7.10). */
+static void spin_until(const struct ring *ring, unsigned int done)
+{
+	vring_used_event(&ring->vring) = ring->taken - 1;
+	while (can_take(ring) < done)
+		caa_cpu_relax();
+}
+
 /* An interrupt when @done can be taken, if not enough can be already (2.7.10). */
 static const char *sleep_until(const struct ring *ring, unsigned int done)
 {
@@ -189,7 +198,12 @@ const char *ring_go(struct lane *lane, unsigned int done)
 						     __ATOMIC_RELAXED), ring->added, old))
 			why = notify(ring);
 	}
-	return why ? why : sleep_until(ring, done);
+	if (why)
+		return why;
+	if (!ring->load->spin)
+		return sleep_until(ring, done);
+	spin_until(ring, done);
+	return NULL;
 }
 
 int ring_take(struct lane *lane, bool *ok)

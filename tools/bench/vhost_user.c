@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A disk behind the socket of a vhost-user-blk backend, as qemu-storage-daemon has. */
+#include <fcntl.h>
 #include <linux/virtio_blk.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -64,16 +66,22 @@ static const char *say_state(__u32 request, __u32 index, __u32 num)
 	return say(&message, request, sizeof(message.state), -1);
 }
 
+static bool receive(void *to, size_t size)
+{
+	return recv(backend, to, size, MSG_WAITALL) == (ssize_t)size;
+}
+
 static const char *ask(struct message *message, __u32 request, __u32 size)
 {
 	const char *why = say(message, request, size, -1);
-	ssize_t got;
 
 	if (why)
 		return why;
-	got = recv(backend, message, sizeof(*message), 0);
-	return got >= (ssize_t)HEADER && message->header.request == request ? NULL :
-	       "the backend does not answer";
+	if (!receive(&message->header, HEADER) || message->header.request != request ||
+	    message->header.size > sizeof(*message) - HEADER ||
+	    !receive(&message->u64, message->header.size))
+		return "the backend does not answer";
+	return NULL;
 }
 
 /* Features first: what it offers is among what it has to have. */
@@ -133,6 +141,18 @@ static const char *set_up_queue(__u32 index)
 	return why;
 }
 
+/* A backend may make it non-blocking for itself, and so for us, who wait in read(). */
+static const char *make_calls_block(__u32 queues)
+{
+	struct message message = { 0 };
+	const char *why = ask(&message, VHOST_USER_GET_FEATURES, 0);	/* it has read all of it */
+
+	for (__u32 i = 0; i < queues && !why; i++)
+		if (fcntl(ring_guest()->rings[i].call, F_SETFL, 0))
+			why = load_error("an eventfd");
+	return why;
+}
+
 static const char *vhost_user_open(struct load *load)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
@@ -150,6 +170,7 @@ static const char *vhost_user_open(struct load *load)
 	why = why ?: share_memory();
 	for (__u32 i = 0; i < load->lanes && !why; i++)
 		why = set_up_queue(i);
+	why = why ?: make_calls_block(load->lanes);
 	return why;
 }
 

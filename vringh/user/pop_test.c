@@ -340,6 +340,24 @@ TEST_F(pop, pending_is_whether_there_is_a_chain)
 	EXPECT_EQ(1, vr_pending(&u->vr));
 }
 
+/* What came since it last looked it does not know of. */
+TEST_F(pop, seen_is_how_many_are_left)
+{
+	struct unit *u = &self->unit;
+
+	unit_offer_many(u, 3);
+	EXPECT_EQ(0, vr_seen(&u->vr));
+	EXPECT_STREQ(FINE, takes(u, 0));
+	EXPECT_EQ(2, vr_seen(&u->vr));
+	unit_offer_many(u, 1);
+	EXPECT_STREQ(FINE, takes(u, 1));
+	EXPECT_EQ(1, vr_seen(&u->vr));
+	EXPECT_STREQ(FINE, takes(u, 2));
+	EXPECT_EQ(0, vr_seen(&u->vr));
+	EXPECT_STREQ(FINE, takes(u, 3));
+	EXPECT_EQ(0, vr_seen(&u->vr));
+}
+
 TEST_F(pop, pending_chain_may_be_a_bad_one)
 {
 	unit_offer(&self->unit, NUM);

@@ -74,6 +74,19 @@ other_qemu() {
 	echo "$pid"
 }
 
+# stops: none of the CPUs runs any more, as if QEMU were stuck.
+stops() {
+	local dir=$top/build/meta/stop word=none
+	rm -rf "$dir"
+	VBLK_SILENT_SECONDS=20 "$box" run -b -t 300 -o "$dir" "$kernel" sleep 1000 >"$scratch/box" 2>&1 &
+	until grep -q 'the box is up' "$dir/console"; do sleep 1; done 2>/dev/null
+	kill -STOP "$(other_qemu "$dir" '')"
+	wait $! || true
+	read -r word _ <"$dir/verdict"
+	cat "$scratch/box"
+	[ "$word" = lost ]
+}
+
 kernels=${*:-6.12 kasan kcsan}
 for kernel in $kernels; do
 	make -s --no-print-directory -C "$top" "build-$kernel" >&2
@@ -103,6 +116,7 @@ case " $kernels " in
 	try '6.12: a box starts over when emulation aborts as it boots' outlives 2 passed
 	try '6.12: a box does not start over for ever' outlives 3 silent
 	try '6.12: nor if its kernel hangs each time it boots' gives_up
+	try '6.12: a box none of whose CPUs runs is lost' stops
 	;;
 esac
 options=(-b -t 300 -a -append -a 'console=ttyS0 panic=-1 loglevel=7 reboot=triple')

@@ -179,7 +179,9 @@ build-%: | build
 ##   make soak         such a guest, at work while one after another is killed
 ##                     (MINUTES=60; SEED=NUMBER to repeat)
 ##   make test-ring    the ring in user space: tests, fuzzers, proofs, figures
-##   make bench-insn   instructions per request, beside the host's own io_uring
+##   make bench        both of these, beside io_uring, libaio and qemu-storage-daemon:
+##   make bench-insn   instructions of the host per request
+##   make bench-ring   times, in turns
 ##   make fuzz         its fuzzers for as long as it takes (EXECUTIONS=1000000000)
 ##   make fuzz-bridge  the bridge's, with connections of hostile VMMs (CONNECTIONS=10000000)
 ##   make test-module  the self tests in boxes of all kernels (KERNEL=NAME for one);
@@ -210,9 +212,10 @@ test-ring: tools
 test-guest: tools
 	@tools/check/tap selftests/guest/suites
 
-.PHONY: bench-insn
-bench-insn: tools
-	@tools/bench/insn $(KERNEL)
+.PHONY: bench bench-insn bench-ring
+bench: bench-insn bench-ring
+bench-insn bench-ring: bench-%: tools
+	@tools/bench/compare $* $(KERNEL)
 
 MINUTES ?= 60
 .PHONY: soak

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The data of a request: from the driver's buffers to vectors that a disk can take. */
-#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -90,14 +89,18 @@ static u64 vblk_count_pages(struct vblk_cursor cursor, u64 len)
 	return pages;
 }
 
+/* In place of the inline ones, which a request has before, if they do not suffice. */
 static int vblk_alloc_vecs(struct vblk_request *request, u64 nr)
 {
-	request->nr_vecs = 0;
-	request->vecs = request->inline_vecs;
+	struct bio_vec *vecs;
+
 	if (nr <= VBLK_INLINE_VECS)
 		return 0;
-	request->vecs = kvmalloc_array(nr, sizeof(*request->vecs), GFP_KERNEL_ACCOUNT);
-	return request->vecs ? 0 : -ENOMEM;
+	vecs = kvmalloc_array(nr, sizeof(*vecs), GFP_KERNEL_ACCOUNT);
+	if (!vecs)
+		return -ENOMEM;
+	request->vecs = vecs;
+	return 0;
 }
 
 static void vblk_unkeep(struct vblk_request *request)
@@ -205,7 +208,10 @@ static bool vblk_is_aligned(const struct vblk_limits *limits, u64 at, u32 len)
 	return !(at & limits->dma_mask) && !(len & (limits->block_size - 1));
 }
 
-/* Have the data in pages that are kept; false if they cannot be, or not be used. */
+/*
+ * Have the data in pages that are kept; false, with some of them, if not all can be, or
+ * not be used.
+ */
 static bool vblk_keep(struct vblk_request *request, struct vblk_cursor cursor)
 {
 	struct vblk_queue *queue = request->queue;
@@ -213,19 +219,14 @@ static bool vblk_keep(struct vblk_request *request, struct vblk_cursor cursor)
 	struct vblk_pin *pin;
 	u32 piece, part;
 
-	request->nr_vecs = 0;
 	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece) {
-		if (!vblk_is_aligned(&queue->limits, guest, piece)) {
-			vblk_unkeep(request);
+		if (!vblk_is_aligned(&queue->limits, guest, piece))
 			return false;
-		}
 		for (; piece; piece -= part, guest += part, len -= part) {
 			pin = request->nr_pins < ARRAY_SIZE(request->pins) ?
 			      vblk_pins_get(&queue->pins, queue->memory, guest) : NULL;
-			if (!pin) {
-				vblk_unkeep(request);
+			if (!pin)
 				return false;
-			}
 			request->pins[request->nr_pins++] = pin;
 			part = min_t(u32, piece, PAGE_SIZE - offset_in_page(guest));
 			vblk_add_page(request, pin->page, offset_in_page(guest), part);
@@ -334,8 +335,11 @@ int vblk_data_map(struct vblk_request *request, struct vblk_cursor cursor)
 	bool aligned;
 	int ret;
 
-	if (READ_ONCE(vblk_pin_data) && pages <= VBLK_INLINE_VECS && vblk_keep(request, cursor))
-		return 0;
+	if (READ_ONCE(vblk_pin_data) && pages <= VBLK_INLINE_VECS) {
+		if (vblk_keep(request, cursor))
+			return 0;
+		vblk_unkeep(request);
+	}
 	aligned = vblk_aligned(request, cursor);
 	if (aligned)
 		pages = vblk_count_pages(cursor, request->len);

@@ -38,11 +38,14 @@ module: | $(out)/vhost $(out)/vringh
 	@printf '%s\n' 'src := $(CURDIR)/vhost' 'include $$(src)/Kbuild' >$(out)/vhost/Kbuild
 	@+$(MAKE) --no-print-directory -C $(KDIR) M=$(out)/vhost modules
 
+# What all programs are built with.
+compile = $(CC) $(CPPFLAGS) $(CFLAGS) -Wall -Wextra -Iuapi $(LDFLAGS)
+
 .PHONY: ctl
 ctl: $(out)/vhost-blk-ctl
 
 $(out)/vhost-blk-ctl: tools/ctl/vhost-blk-ctl.c uapi/linux/vhost_blk.h | $(out)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -Wall -Wextra -Iuapi $(LDFLAGS) -o $@ $<
+	$(compile) -o $@ $<
 
 .PHONY: bridge
 bridge: $(out)/vhost-blk-bridge
@@ -51,8 +54,7 @@ bridge_sources := $(addprefix tools/bridge/,main.c server.c session.c message.c 
 	device.c kernel.c events.c sandbox.c log.c)
 
 $(out)/vhost-blk-bridge: $(bridge_sources) $(wildcard tools/bridge/*.h) tools/macros.h uapi/linux/vhost_blk.h | $(out)
-	$(CC) -std=gnu11 -D_GNU_SOURCE $(CPPFLAGS) $(CFLAGS) -Wall -Wextra -Iuapi $(LDFLAGS) \
-		-o $@ $(bridge_sources)
+	$(compile) -std=gnu11 -D_GNU_SOURCE -o $@ $(bridge_sources)
 
 # What keeps disks busy, for tools/bench; it is not installed.
 .PHONY: load
@@ -61,8 +63,7 @@ load: $(out)/vhost-blk-load
 load_sources := $(addprefix tools/bench/,load.c latency.c ring.c vhost.c vhost_user.c uring.c aio.c)
 
 $(out)/vhost-blk-load: $(load_sources) $(wildcard tools/bench/*.h) tools/macros.h uapi/linux/vhost_blk.h | $(out)
-	$(CC) -std=gnu11 -D_GNU_SOURCE $(CPPFLAGS) $(CFLAGS) -Wall -Wextra -Iuapi $(LDFLAGS) \
-		-o $@ $(load_sources) -luring -laio -lpthread
+	$(compile) -std=gnu11 -D_GNU_SOURCE -o $@ $(load_sources) -luring -laio -lpthread
 
 # The module that goes wrong on purpose, for the tests of the box.
 .PHONY: splat

@@ -18,13 +18,7 @@
 
 struct message {
 	struct vhost_user_header header;
-	union {
-		__u64 u64;
-		struct vhost_vring_state state;
-		struct vhost_vring_addr addr;
-		struct vhost_user_memory memory;
-		struct vhost_user_config config;
-	};
+	union vhost_user_payload payload;
 } __packed;
 
 #define HEADER	sizeof(struct vhost_user_header)
@@ -54,16 +48,16 @@ static const char *say(struct message *message, __u32 request, __u32 size, int f
 
 static const char *say_u64(__u32 request, __u64 u64, int fd)
 {
-	struct message message = { .u64 = u64 };
+	struct message message = { .payload.u64 = u64 };
 
 	return say(&message, request, sizeof(u64), fd);
 }
 
 static const char *say_state(__u32 request, __u32 index, __u32 num)
 {
-	struct message message = { .state = { index, num } };
+	struct message message = { .payload.state = { index, num } };
 
-	return say(&message, request, sizeof(message.state), -1);
+	return say(&message, request, sizeof(message.payload.state), -1);
 }
 
 static bool receive(void *to, size_t size)
@@ -79,7 +73,7 @@ static const char *ask(struct message *message, __u32 request, __u32 size)
 		return why;
 	if (!receive(&message->header, HEADER) || message->header.request != request ||
 	    message->header.size > sizeof(*message) - HEADER ||
-	    !receive(&message->u64, message->header.size))
+	    !receive(&message->payload.u64, message->header.size))
 		return "the backend does not answer";
 	return NULL;
 }
@@ -91,10 +85,10 @@ static const char *negotiate(const struct load *load)
 	struct message message = { 0 };
 	const char *why = ask(&message, VHOST_USER_GET_FEATURES, 0);
 
-	if (!why && (message.u64 & want) != want)
+	if (!why && (message.payload.u64 & want) != want)
 		return "the backend has not all the features that are needed";
 	why = why ?: ask(&message, VHOST_USER_GET_PROTOCOL_FEATURES, 0);
-	why = why ?: say_u64(VHOST_USER_SET_PROTOCOL_FEATURES, message.u64 & PROTOCOL, -1);
+	why = why ?: say_u64(VHOST_USER_SET_PROTOCOL_FEATURES, message.payload.u64 & PROTOCOL, -1);
 	why = why ?: say_u64(VHOST_USER_SET_FEATURES, want, -1);
 	why = why ?: say(&message, VHOST_USER_SET_OWNER, 0, -1);
 	return why;
@@ -104,11 +98,11 @@ static const char *negotiate(const struct load *load)
 static const char *ask_capacity(struct load *load)
 {
 	__u64 sectors;
-	struct message message = { .config = { .size = sizeof(sectors) } };
+	struct message message = { .payload.config = { .size = sizeof(sectors) } };
 	const char *why = ask(&message, VHOST_USER_GET_CONFIG,
 			      offsetof(struct vhost_user_config, space) + sizeof(sectors));
 
-	memcpy(&sectors, message.config.space, sizeof(sectors));
+	memcpy(&sectors, message.payload.config.space, sizeof(sectors));
 	load->bytes = sectors << 9;
 	return why;
 }
@@ -117,7 +111,7 @@ static const char *share_memory(void)
 {
 	const struct guest *guest = ring_guest();
 	struct message message = {
-		.memory = {
+		.payload.memory = {
 			.nr = 1,
 			.regions[0] = { .size = guest->size, .user = (unsigned long)guest->mem },
 		},
@@ -130,11 +124,11 @@ static const char *share_memory(void)
 static const char *set_up_queue(__u32 index)
 {
 	const struct ring *ring = &ring_guest()->rings[index];
-	struct message message = { .addr = ring_addresses(index) };
+	struct message message = { .payload.addr = ring_addresses(index) };
 	const char *why = say_state(VHOST_USER_SET_VRING_NUM, index, ring->num);
 
 	why = why ?: say_state(VHOST_USER_SET_VRING_BASE, index, 0);
-	why = why ?: say(&message, VHOST_USER_SET_VRING_ADDR, sizeof(message.addr), -1);
+	why = why ?: say(&message, VHOST_USER_SET_VRING_ADDR, sizeof(message.payload.addr), -1);
 	why = why ?: say_u64(VHOST_USER_SET_VRING_CALL, index, ring->call);
 	why = why ?: say_u64(VHOST_USER_SET_VRING_KICK, index, ring->kick);
 	why = why ?: say_state(VHOST_USER_SET_VRING_ENABLE, index, 1);

@@ -18,14 +18,7 @@ struct events;
 
 struct message {
 	struct vhost_user_header header;
-	union {
-		__u64 u64;
-		struct vhost_vring_state state;
-		struct vhost_vring_addr addr;
-		struct vhost_user_memory memory;
-		struct vhost_user_slot slot;
-		struct vhost_user_config config;
-	} payload;
+	union vhost_user_payload payload;
 	int fds[MESSAGE_FDS];	/* -1 for those that were taken */
 	unsigned int nr_fds;
 };

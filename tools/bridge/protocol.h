@@ -58,6 +58,16 @@ struct vhost_user_config {
 #define VHOST_USER_CONFIG_WRITABLE	0
 #define VHOST_USER_CONFIG_MIGRATION	1
 
+/* "Payload": what a message is about, by its request */
+union vhost_user_payload {
+	__u64 u64;
+	struct vhost_vring_state state;
+	struct vhost_vring_addr addr;
+	struct vhost_user_memory memory;
+	struct vhost_user_slot slot;
+	struct vhost_user_config config;
+};
+
 /* "VHOST_USER_SET_VRING_KICK": what is in the u64 */
 #define VHOST_USER_VRING_INDEX_MASK	0xff
 #define VHOST_USER_VRING_NOFD		0x100

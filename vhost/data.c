@@ -78,27 +78,17 @@ int vblk_data_copy(const struct vblk_memory *memory, struct vblk_cursor *cursor,
 	return len ? -EFAULT : 0;
 }
 
-/* How many pages @len bytes from @cursor on may touch, at most. */
-static u64 vblk_count_pages(struct vblk_cursor cursor, u64 len)
-{
-	u64 guest, pages = 0;
-	u32 piece;
-
-	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece)
-		pages += (piece >> PAGE_SHIFT) + 2;
-	return pages;
-}
-
-/* In place of the inline ones, which a request has before, if they do not suffice. */
-static int vblk_alloc_vecs(struct vblk_request *request, u64 nr)
+/* Have room for one more vector; they are @most in the end. */
+static int vblk_more_vecs(struct vblk_request *request, u64 most)
 {
 	struct bio_vec *vecs;
 
-	if (nr <= VBLK_INLINE_VECS)
+	if (likely(request->vecs != request->inline_vecs || request->nr_vecs < VBLK_INLINE_VECS))
 		return 0;
-	vecs = kvmalloc_array(nr, sizeof(*vecs), GFP_KERNEL_ACCOUNT);
+	vecs = kvmalloc_array(most, sizeof(*vecs), GFP_KERNEL_ACCOUNT);
 	if (!vecs)
 		return -ENOMEM;
+	memcpy(vecs, request->inline_vecs, sizeof(request->inline_vecs));
 	request->vecs = vecs;
 	return 0;
 }
@@ -140,65 +130,75 @@ static bool vblk_page_follows(struct page *page, struct page *before, u32 nr)
 	return data_race(page_to_pfn(page) == page_to_pfn(before) + nr);
 }
 
-/* Add a page to the vectors, to the last one if it follows it. */
-static void vblk_add_page(struct vblk_request *request, struct page *page, u32 offset, u32 len)
+/* Add pages in a row to the vectors, to the last one if they follow it. */
+static int vblk_add_pages(struct vblk_request *request, struct page *page, u32 offset, u32 len,
+			  u64 most)
 {
-	struct bio_vec *vec = &request->vecs[request->nr_vecs];
-	struct bio_vec *last = vec - 1;
+	struct bio_vec *last = &request->vecs[request->nr_vecs] - 1;
+	int ret;
 
 	if (request->nr_vecs && !offset &&
 	    !((last->bv_offset + last->bv_len) & ~PAGE_MASK) &&
 	    vblk_page_follows(page, last->bv_page,
 			      (last->bv_offset + last->bv_len) >> PAGE_SHIFT)) {
 		last->bv_len += len;
-		return;
+		return 0;
 	}
-	bvec_set_page(vec, page, len, offset);
-	request->nr_vecs++;
+	ret = vblk_more_vecs(request, most);
+	if (!ret)
+		bvec_set_page(&request->vecs[request->nr_vecs++], page, len, offset);
+	return ret;
 }
 
-/* Pin @len bytes of the owner's memory from @user on. */
-static int vblk_pin(struct vblk_request *request, unsigned long user, u32 len)
+/* How many of @nr pages are in a row. */
+static u32 vblk_count_row(struct page **pages, u32 nr)
 {
-	unsigned int flags = vblk_request_writes(request) ? 0 : FOLL_WRITE;
-	u32 offset = offset_in_page(user), piece;
-	struct page *pages[16];
-	int i, n;
+	u32 n = 1;
 
-	while (len) {
-		n = min_t(u64, DIV_ROUND_UP((u64)offset + len, PAGE_SIZE), ARRAY_SIZE(pages));
-		n = pin_user_pages_fast(user - offset, n, flags, pages);
-		if (n <= 0)
-			return n == -ENOMEM ? n : -EFAULT;
-		request->queue->stats.pins += n;
-		for (i = 0; i < n; i++) {
-			piece = min_t(u32, len, PAGE_SIZE - offset);
-			vblk_add_page(request, pages[i], offset, piece);
-			user += piece;
-			len -= piece;
-			offset = 0;
+	while (n < nr && vblk_page_follows(pages[n], pages[0], n))
+		n++;
+	return n;
+}
+
+/* Add @nr of the queue's @pages, or let go of them: @len bytes from @offset on. */
+static int vblk_add_pinned(struct vblk_request *request, u32 nr, u32 offset, u32 len, u64 most)
+{
+	struct page **pages = request->queue->pages;
+	u32 row, piece;
+	int ret;
+
+	for (; nr; pages += row, nr -= row, offset = 0, len -= piece) {
+		row = vblk_count_row(pages, nr);
+		piece = min_t(u32, len, row * PAGE_SIZE - offset);
+		ret = vblk_add_pages(request, *pages, offset, piece, most);
+		if (ret) {
+			unpin_user_pages(pages, nr);
+			request->queue->stats.unpins += nr;
+			return ret;
 		}
 	}
 	return 0;
 }
 
-static int vblk_pin_all(struct vblk_request *request, struct vblk_cursor cursor)
+/* Pin @len bytes of the owner's memory from @user on. */
+static int vblk_pin(struct vblk_request *request, unsigned long user, u32 len, u64 most)
 {
-	const struct vblk_memory *memory = request->queue->memory;
-	u64 guest, len = request->len;
-	unsigned long user;
-	u32 piece, part;
-	int ret;
+	unsigned int flags = vblk_request_writes(request) ? 0 : FOLL_WRITE;
+	struct vblk_queue *queue = request->queue;
+	u32 offset, piece;
+	int nr, ret;
 
-	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece) {
-		for (; piece; piece -= part, guest += part, len -= part) {
-			part = vblk_memory_translate(memory, guest, piece, &user);
-			if (!part)
-				return -EFAULT;
-			ret = vblk_pin(request, user, part);
-			if (ret)
-				return ret;
-		}
+	for (; len; user += piece, len -= piece) {
+		offset = offset_in_page(user);
+		nr = min_t(u64, DIV_ROUND_UP((u64)offset + len, PAGE_SIZE), VBLK_PIN_PAGES);
+		nr = pin_user_pages_fast(user - offset, nr, flags, queue->pages);
+		if (nr <= 0)
+			return nr == -ENOMEM ? nr : -EFAULT;
+		queue->stats.pins += nr;
+		piece = min_t(u32, len, nr * PAGE_SIZE - offset);
+		ret = vblk_add_pinned(request, nr, offset, piece, most);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }
@@ -206,6 +206,30 @@ static int vblk_pin_all(struct vblk_request *request, struct vblk_cursor cursor)
 static bool vblk_is_aligned(const struct vblk_limits *limits, u64 at, u32 len)
 {
 	return !(at & limits->dma_mask) && !(len & (limits->block_size - 1));
+}
+
+/* -EINVAL if the disk cannot take the buffers as they are. */
+static int vblk_pin_all(struct vblk_request *request, struct vblk_cursor cursor, u64 most)
+{
+	const struct vblk_queue *queue = request->queue;
+	u64 guest, len = request->len;
+	unsigned long user;
+	u32 piece, part;
+	int ret;
+
+	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece) {
+		for (; piece; piece -= part, guest += part, len -= part) {
+			part = vblk_memory_translate(queue->memory, guest, piece, &user);
+			if (!part)
+				return -EFAULT;
+			if (!vblk_is_aligned(&queue->limits, user, part))
+				return -EINVAL;
+			ret = vblk_pin(request, user, part, most);
+			if (ret)
+				return ret;
+		}
+	}
+	return 0;
 }
 
 /*
@@ -227,33 +251,15 @@ static bool vblk_keep(struct vblk_request *request, struct vblk_cursor cursor)
 			      vblk_pins_get(&queue->pins, queue->memory, guest) : NULL;
 			if (!pin)
 				return false;
-			request->pins[request->nr_pins++] = pin;
+			request->pins[request->nr_pins++] = pin;	/* no more than vectors */
 			part = min_t(u32, piece, PAGE_SIZE - offset_in_page(guest));
-			vblk_add_page(request, pin->page, offset_in_page(guest), part);
+			vblk_add_pages(request, pin->page, offset_in_page(guest), part, 0);
 		}
 	}
 	return true;
 }
 
-/* Can the disk take the buffers as they are? */
-static bool vblk_aligned(const struct vblk_request *request, struct vblk_cursor cursor)
-{
-	const struct vblk_memory *memory = request->queue->memory;
-	u64 guest, len = request->len;
-	unsigned long user;
-	u32 piece, part;
-
-	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece) {
-		part = vblk_memory_translate(memory, guest, piece, &user);
-		/* What is nowhere is not ours to find here; what crosses regions is rare. */
-		if (part && (part != piece ||
-			     !vblk_is_aligned(&request->queue->limits, user, piece)))
-			return false;
-	}
-	return true;
-}
-
-static int vblk_alloc_bounce(struct vblk_request *request)
+static int vblk_alloc_bounce(struct vblk_request *request, u64 most)
 {
 	u64 len = request->len;
 	struct page *page;
@@ -261,6 +267,8 @@ static int vblk_alloc_bounce(struct vblk_request *request)
 
 	request->bounced = true;
 	for (; len; len -= piece) {
+		if (vblk_more_vecs(request, most))
+			return -ENOMEM;
 		/* Disks may write less than they say. */
 		page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 		if (!page)
@@ -283,7 +291,7 @@ static int vblk_copy_bounced(struct vblk_request *request, struct vblk_cursor cu
 	return ret;
 }
 
-static int vblk_bounce(struct vblk_request *request, struct vblk_cursor cursor)
+static int vblk_bounce(struct vblk_request *request, struct vblk_cursor cursor, u64 most)
 {
 	int ret;
 
@@ -294,7 +302,7 @@ static int vblk_bounce(struct vblk_request *request, struct vblk_cursor cursor)
 		memcpy(request->segs, cursor.seg, array_size(cursor.nr, sizeof(*cursor.seg)));
 		request->nr_segs = cursor.nr;
 	}
-	ret = vblk_alloc_bounce(request);
+	ret = vblk_alloc_bounce(request, most);
 	if (!ret && vblk_request_writes(request))
 		ret = vblk_copy_bounced(request, cursor, false);
 	request->queue->stats.bounced++;
@@ -331,24 +339,22 @@ void vblk_data_drop(struct vblk_request *request)
  */
 int vblk_data_map(struct vblk_request *request, struct vblk_cursor cursor)
 {
-	u64 pages = DIV_ROUND_UP_ULL(request->len, PAGE_SIZE);
-	bool aligned;
+	/* A buffer may begin and end in the middle of a page. */
+	u64 most = (request->len >> PAGE_SHIFT) + 2ULL * cursor.nr;
 	int ret;
 
-	if (READ_ONCE(vblk_pin_data) && pages <= VBLK_INLINE_VECS) {
+	if (READ_ONCE(vblk_pin_data) && request->len <= VBLK_INLINE_VECS * PAGE_SIZE) {
 		if (vblk_keep(request, cursor))
 			return 0;
 		vblk_unkeep(request);
 	}
-	aligned = vblk_aligned(request, cursor);
-	if (aligned)
-		pages = vblk_count_pages(cursor, request->len);
-	if (pages > VBLK_MAX_PAGES)
+	if (most > VBLK_MAX_PAGES)
 		return -E2BIG;
-	ret = vblk_alloc_vecs(request, pages);
-	if (ret)
-		return ret;
-	ret = aligned ? vblk_pin_all(request, cursor) : vblk_bounce(request, cursor);
+	ret = vblk_pin_all(request, cursor, most);
+	if (ret == -EINVAL) {
+		vblk_unpin(request);
+		ret = vblk_bounce(request, cursor, most);
+	}
 	if (ret)
 		vblk_data_drop(request);
 	return ret;

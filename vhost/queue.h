@@ -22,6 +22,9 @@ struct vblk_memory;
 struct vblk_request;
 struct vblk_worker;
 
+/* Pages of a request that are pinned at a time. */
+#define VBLK_PIN_PAGES 64
+
 /* The parts of a ring. */
 enum {
 	VBLK_MAP_DESC,
@@ -101,6 +104,7 @@ struct vblk_queue {
 	struct vblk_map maps[VBLK_MAPS];	/* C */
 	bool has_maps;				/* C @maps are initialised */
 	struct vblk_pins pins;			/* C */
+	struct page *pages[VBLK_PIN_PAGES];	/* C while some are pinned */
 	struct delayed_work later;		/* serves what need not be served at once */
 	struct vblk_overflow overflow;
 

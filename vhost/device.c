@@ -368,6 +368,8 @@ int vblk_dev_free_worker(struct vblk_dev *dev, u32 id)
 	if (!id || worker->queues)
 		return -EBUSY;
 	xa_erase(&dev->workers, id);
+	/* Who found it at a queue that it had may still add to it. */
+	synchronize_rcu();
 	vblk_worker_destroy(worker);
 	return 0;
 }
@@ -391,8 +393,6 @@ int vblk_dev_attach_worker(struct vblk_dev *dev, struct vblk_queue *queue, u32 i
 	if (old == worker)
 		return 0;
 	worker->queues++;
-	/* The old one may still be added to, and may be freed when it has no queue. */
-	synchronize_rcu();
 	old->queues--;
 	return 0;
 }

@@ -23,6 +23,8 @@
 #include "latency.h"
 #include "load.h"
 
+#define HUGE_PAGE	(2UL << 20)
+
 static const struct target *const targets[] = {
 	&vhost_target, &vhost_user_target, &uring_target, &aio_target,
 };
@@ -33,6 +35,7 @@ struct run {
 	pthread_t thread;
 	__u64 state;	/* of the random numbers */
 	__u64 *begun;	/* by slot, in ns */
+	__u64 first;	/* when the first was done, in ns */
 	unsigned long done, bad;
 	struct latency latency;
 	const char *why;	/* it failed */
@@ -64,21 +67,43 @@ void *load_alloc(size_t n, size_t size)
 	return mem;
 }
 
+/* Addresses that huge pages can have. */
+static char *reserve(size_t size)
+{
+	char *room = mmap(NULL, size + HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (room == MAP_FAILED)
+		die(load_error("memory"));
+	return room + (-(unsigned long)room & (HUGE_PAGE - 1));
+}
+
+char *load_map(const struct load *load, size_t size, int fd)
+{
+	int flags = MAP_FIXED | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
+	char *mem = mmap(reserve(size), size, PROT_READ | PROT_WRITE, flags, fd, 0);
+
+	if (mem == MAP_FAILED ||
+	    madvise(mem, size, load->huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) ||
+	    madvise(mem, size, MADV_POPULATE_WRITE))
+		die(load_error("memory"));
+	return mem;
+}
+
+size_t load_round(size_t size)
+{
+	return (size + HUGE_PAGE - 1) & -HUGE_PAGE;
+}
+
 char *load_buffers(const struct load *load)
 {
-	size_t size = (size_t)load->depth * load->size;
-	char *buffers = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-
-	if (buffers == MAP_FAILED)
-		die(load_error("buffers"));
-	return buffers;
+	return load_map(load, load_round((size_t)load->depth * load->size), -1);
 }
 
 const char *load_open_disk(struct load *load)
 {
 	struct stat stat;
 
+	load->opened = load_now();
 	load->fd = open(load->disk, (load->reads < 100 ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC);
 	if (load->fd < 0)	/* some have no O_DIRECT, as /dev/null */
 		load->fd = open(load->disk, O_RDWR | O_CLOEXEC);
@@ -90,7 +115,7 @@ const char *load_open_disk(struct load *load)
 	return NULL;
 }
 
-static __u64 now(void)
+__u64 load_now(void)
 {
 	struct timespec time;
 
@@ -114,7 +139,7 @@ static void add(struct run *run, unsigned int slot)
 	__u64 block = ((number >> 32) * (blocks > UINT32_MAX ? UINT32_MAX : blocks)) >> 32;
 
 	if (load->latency)
-		run->begun[slot] = now();
+		run->begun[slot] = load_now();
 	run->lane.target->add(&run->lane, slot, number % 128 * 100 / 128 >= load->reads,
 			      block * load->size);
 }
@@ -130,7 +155,7 @@ static unsigned int take(struct run *run, bool more)
 	for (; (slot = lane->target->take(lane, &ok)) >= 0; n++) {
 		run->bad += !ok;
 		if (lane->load->latency)
-			latency_add(&run->latency, now() - run->begun[slot]);
+			latency_add(&run->latency, load_now() - run->begun[slot]);
 		if (more)
 			add(run, slot);
 	}
@@ -155,6 +180,7 @@ static const char *keep_busy(struct run *run)
 	while (!why && !is_enough(run)) {
 		why = run->lane.target->go(&run->lane, load->batch);
 		take(run, true);
+		run->first = run->first ?: load_now();
 	}
 	/* Some were added, and not submitted yet. */
 	while (!why && in_flight) {
@@ -220,9 +246,11 @@ static void report(struct run *runs, const struct load *load, const struct targe
 	       target->name, load->lanes, load->depth, load->batch);
 	printf("\"size\": %u, \"reads\": %u, \"done\": %lu, \"bad\": %lu, \"ns\": %llu, ",
 	       load->size, load->reads, done, bad, ns);
-	printf("\"ns_each\": %.1f, \"iops\": %.0f, \"cpu_ns_each\": %.0f",
+	printf("\"ns_each\": %.1f, \"iops\": %.0f, \"cpu_ns_each\": %.0f, \"first_ns\": %llu",
 	       (double)ns / (double)done, (double)done * 1e9 / (double)ns,
-	       (double)busy / (double)done);
+	       (double)busy / (double)done, runs->first - load->opened);
+	if (load->spare)
+		printf(", \"spare_bytes\": %llu", load->spare_bytes);
 	if (load->latency)
 		printf(", \"latency_ns\": {\"50\": %llu, \"99\": %llu, \"99.9\": %llu}",
 		       latency_at(&latency, 500), latency_at(&latency, 990),
@@ -241,7 +269,7 @@ static void run(const struct load *load, const struct target *target)
 	start(runs, load, target);
 	pthread_barrier_wait(&all_ready);
 	busy = busy_time();
-	began = now();
+	began = load_now();
 	if (!load->count) {
 		sleep(load->seconds);
 		__atomic_store_n(&enough, true, __ATOMIC_RELAXED);
@@ -251,7 +279,7 @@ static void run(const struct load *load, const struct target *target)
 		if (runs[i].why)
 			die(runs[i].why);
 	}
-	report(runs, load, target, now() - began, busy_time() - busy);
+	report(runs, load, target, load_now() - began, busy_time() - busy);
 }
 
 static const char usage[] =
@@ -265,7 +293,9 @@ static const char usage[] =
 	"  --seconds N    for so long (3)\n"
 	"  --count N      or until a queue has done so many\n"
 	"  --latency      measure it as well\n"
+	"  --huge         memory is in huge pages, where the kernel has them for it\n"
 	"  --poll US      vhost-blk: the worker polls for so long before it sleeps (0)\n"
+	"  --spare N      vhost-blk: N more devices, and what memory each of them takes (0)\n"
 	"  --indirect     vhost-blk, vhost-user: by indirect tables, as guests do\n"
 	"  --spin         vhost-blk, vhost-user: look for what is done, do not sleep\n"
 	"  --iopoll, --sqpoll   io_uring\n";
@@ -294,7 +324,8 @@ static const struct option options[] = {
 	{ "reads", 1, NULL, 'r' }, { "queues", 1, NULL, 'q' }, { "seconds", 1, NULL, 't' },
 	{ "count", 1, NULL, 'c' }, { "latency", 0, NULL, 'l' }, { "poll", 1, NULL, 'p' },
 	{ "indirect", 0, NULL, 'i' }, { "spin", 0, NULL, 'y' }, { "iopoll", 0, NULL, 'I' },
-	{ "sqpoll", 0, NULL, 'S' }, { "help", 0, NULL, 'h' }, { },
+	{ "sqpoll", 0, NULL, 'S' }, { "huge", 0, NULL, 'H' },
+	{ "spare", 1, NULL, 'e' }, { "help", 0, NULL, 'h' }, { },
 };
 
 static void parse(struct load *load, int argc, char **argv)
@@ -327,6 +358,9 @@ static void parse(struct load *load, int argc, char **argv)
 		case 'p':
 			load->poll_us = parse_number(optarg, 0, 1000000);
 			break;
+		case 'e':
+			load->spare = parse_number(optarg, 0, 1000);
+			break;
 		case 'l':
 			load->latency = true;
 			break;
@@ -341,6 +375,9 @@ static void parse(struct load *load, int argc, char **argv)
 			break;
 		case 'S':
 			load->sqpoll = true;
+			break;
+		case 'H':
+			load->huge = true;
 			break;
 		case 'h':
 			show_usage();

@@ -20,11 +20,15 @@ struct load {
 	unsigned int reads;	/* percent */
 	unsigned int poll_us;	/* that the device may poll for, where it can */
 	bool latency;		/* measure it */
+	bool huge;		/* memory in huge pages */
 	bool indirect;		/* rings: a table for each request */
 	bool spin;		/* rings: look for what is done instead of sleeping */
 	bool iopoll, sqpoll;	/* io_uring */
 	unsigned long count;	/* requests of a lane; 0: for as many seconds */
 	unsigned int seconds;
+	unsigned int spare;	/* devices beside the one that is used */
+	__u64 spare_bytes;	/* memory of the host that each of those takes */
+	__u64 opened;		/* when the target began to set the disk up, in ns */
 	int fd;			/* the disk, for targets that open it */
 	__u64 bytes;		/* that it has */
 };
@@ -62,8 +66,17 @@ extern const struct target vhost_target, vhost_user_target, uring_target, aio_ta
 /* @depth buffers of @size bytes, aligned to pages, one after the other. */
 char *load_buffers(const struct load *load);
 
+/* Memory of the file @fd, or of none if that is -1; @size is one of load_round(). */
+char *load_map(const struct load *load, size_t size, int fd);
+
+/* At least @size bytes, as many as are whole huge pages. */
+size_t load_round(size_t size);
+
 /* Memory that is zero; there is some, or the program ends. */
 void *load_alloc(size_t n, size_t size);
+
+/* Of a clock that only goes forward, in ns. */
+__u64 load_now(void);
 
 /* "what: error", of errno. */
 const char *load_error(const char *what);

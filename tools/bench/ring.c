@@ -88,14 +88,11 @@ const char *ring_make_guest(const struct load *load)
 	size_t size = layout_of(load).end;
 	const char *why = NULL;
 
-	guest.size = size * load->lanes;
+	guest.size = load_round(size * load->lanes);
 	guest.memfd = memfd_create("guest", MFD_CLOEXEC);
 	if (guest.memfd < 0 || ftruncate(guest.memfd, (off_t)guest.size))
 		return load_error("memory of the guest");
-	guest.mem = mmap(NULL, guest.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-			 guest.memfd, 0);
-	if (guest.mem == MAP_FAILED)
-		return load_error("memory of the guest");
+	guest.mem = load_map(load, guest.size, guest.memfd);
 	guest.rings = load_alloc(load->lanes, sizeof(*guest.rings));
 	for (unsigned int i = 0; i < load->lanes && !why; i++) {
 		guest.rings[i] = (struct ring) {

@@ -2,7 +2,9 @@
 /* A disk behind /dev/vhost-blk. */
 #include <fcntl.h>
 #include <linux/vhost_blk.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "ring.h"
 
@@ -32,12 +34,12 @@ static const char *set_up_device(void)
 	return why;
 }
 
-static const char *set_up_queue(const struct load *load, __u32 index)
+static const char *set_up_queue(const struct load *load, __u32 index, int kick_fd)
 {
 	const struct ring *ring = &ring_guest()->rings[index];
 	struct vhost_vring_state num = { index, ring->num }, base = { index, 0 };
 	struct vhost_vring_state poll = { index, load->poll_us };
-	struct vhost_vring_file kick = { index, ring->kick }, call = { index, ring->call };
+	struct vhost_vring_file kick = { index, kick_fd }, call = { index, ring->call };
 	struct vhost_vring_addr addr = ring_addresses(index);
 	const char *why = attempt(VHOST_SET_VRING_NUM, &num, "VHOST_SET_VRING_NUM");
 
@@ -62,24 +64,47 @@ static const char *add_worker(__u32 index)
 	return why;
 }
 
-static const char *vhost_open(struct load *load)
+static const char *add_queue(const struct load *load, __u32 index, bool spare)
 {
-	struct vhost_vring_file backend = { 0 };
-	const char *why = load_open_disk(load);
+	/* All have the same rings, but only one of them is told to look. */
+	int kick = spare ? eventfd(0, EFD_CLOEXEC) : ring_guest()->rings[index].kick;
+	const char *why = kick < 0 ? load_error("eventfd") : set_up_queue(load, index, kick);
+
+	return why ?: index ? add_worker(index) : NULL;
+}
+
+static const char *add_device(const struct load *load, bool spare)
+{
+	struct vhost_vring_file backend = { .fd = load->fd };
+	const char *why;
 
 	device = open("/dev/vhost-blk", O_RDWR | O_CLOEXEC);
 	if (device < 0)
 		return load_error("/dev/vhost-blk");
-	backend.fd = load->fd;
+	why = set_up_device();
+	for (__u32 i = 0; i < load->lanes && !why; i++)
+		why = add_queue(load, i, spare);
+	return why ?: attempt(VHOST_BLK_SET_BACKEND, &backend, "VHOST_BLK_SET_BACKEND");
+}
+
+static __u64 free_memory(void)
+{
+	return (__u64)sysconf(_SC_AVPHYS_PAGES) * (__u64)sysconf(_SC_PAGESIZE);
+}
+
+static const char *vhost_open(struct load *load)
+{
+	const char *why = load_open_disk(load);
+	__u64 before;
+
 	why = why ?: ring_make_guest(load);
-	why = why ?: set_up_device();
-	for (__u32 i = 0; i < load->lanes && !why; i++) {
-		why = set_up_queue(load, i);
-		if (!why && i)
-			why = add_worker(i);
-	}
-	why = why ?: attempt(VHOST_BLK_SET_BACKEND, &backend, "VHOST_BLK_SET_BACKEND");
-	return why;
+	before = free_memory();
+	for (unsigned int i = 0; i < load->spare && !why; i++)
+		why = add_device(load, true);
+	if (load->spare)
+		load->spare_bytes = (before - free_memory()) / load->spare;
+	load->opened = load_now();
+	return why ?: add_device(load, false);
 }
 
 const struct target vhost_target = {

@@ -155,6 +155,7 @@ static const char *vhost_user_open(struct load *load)
 	if (strlen(load->disk) >= sizeof(at.sun_path))
 		return "the path of the socket is too long";
 	memcpy(at.sun_path, load->disk, strlen(load->disk));
+	load->opened = load_now();
 	backend = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (backend < 0 || connect(backend, (void *)&at, sizeof(at)))
 		return load_error("connect to the backend");

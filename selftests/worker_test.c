@@ -337,6 +337,24 @@ TEST_F(worker, sleeps_while_there_is_nothing_to_do)
 	trace_end();
 }
 
+/* Who finds the next request by looking for it need not be woken. */
+TEST_F(worker, polls_where_requests_follow_each_other)
+{
+	const char *why = trace_begin();
+	__u32 busyloop = 10000;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_TRUE(trace_event("sched/sched_waking", "comm ~ \"vblk-*\""));
+	ASSERT_EQ(0, guest_queue_ioctl(&self->guest.queues[0], VHOST_SET_VRING_BUSYLOOP_TIMEOUT,
+				       &busyloop));
+	for (int i = 0; i < 200; i++)
+		ASSERT_TRUE(request_works(&self->guest.queues[0]));
+	EXPECT_GT(100, traced("sched_waking: "))
+		TH_LOG("%d wakings", traced("sched_waking: "));
+	trace_end();
+}
+
 /*
  * Control groups
  */
@@ -470,11 +488,48 @@ TEST_F(worker, spends_the_time_of_its_owner)
 	ASSERT_EQ(0, guest_attach(&guest, self->disk.fd));
 	ASSERT_EQ(0, guest_queue_ioctl(&guest.queues[0], VHOST_SET_VRING_BUSYLOOP_TIMEOUT,
 				       &busyloop));
-	/* The caller sleeps all the while, and the worker does not. */
+	/* The caller sleeps most of the time, and the worker does not. */
 	before = group_count("cpu.stat", "usage_usec", "usage_usec");
-	for (begin = now_ms(); now_ms() < begin + 500; sleep_ms(5))
-		eventfd_write(guest.queues[0].kick, 1);
+	for (begin = now_ms(); now_ms() < begin + 500; sleep_ms(3))
+		ASSERT_TRUE(request_works(&guest.queues[0]));
 	EXPECT_LE(50000, group_count("cpu.stat", "usage_usec", "usage_usec") - before);
+	guest_close(&guest);
+	leave_group();
+}
+
+/* Time of the CPUs, in microseconds, for requests that come at long intervals. */
+static long rare_requests(struct guest_queue *queue, __u32 busyloop)
+{
+	long before = group_count("cpu.stat", "usage_usec", "usage_usec");
+
+	if (guest_queue_ioctl(queue, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, &busyloop))
+		return -1;
+	for (int i = 0; i < 40; i++) {
+		if (!request_works(queue))
+			return -1;
+		sleep_ms(20);
+	}
+	return group_count("cpu.stat", "usage_usec", "usage_usec") - before;
+}
+
+/* To look for the next request for 10 ms costs nothing where it comes after 20. */
+TEST_F(worker, does_not_poll_where_that_is_no_use)
+{
+	const struct guest_setup one = {};
+	long without, with;
+	struct guest guest;
+	const char *why = enter_group();
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, guest_open(&guest, &one));
+	ASSERT_EQ(0, guest_attach(&guest, self->disk.fd));
+	without = rare_requests(&guest.queues[0], 0);
+	with = rare_requests(&guest.queues[0], 10000);
+	EXPECT_LE(0, without);
+	EXPECT_LE(0, with);
+	EXPECT_GT(without + 200000, with)
+		TH_LOG("%ld us without, %ld with", without, with);
 	guest_close(&guest);
 	leave_group();
 }

@@ -28,6 +28,9 @@
 /* Chains that are given back at a time, and requests the disk is told to expect. */
 #define VBLK_BATCH 32
 
+/* The least that is polled for, in ns, if any. */
+#define VBLK_MIN_POLL 10000ULL
+
 /* How long to wait for memory, and how long pages may stay pinned for nothing. */
 #define VBLK_RETRY msecs_to_jiffies(10)
 #define VBLK_LATER msecs_to_jiffies(100)
@@ -244,20 +247,57 @@ static bool vblk_queue_take(struct vblk_queue *queue)
 }
 
 /*
+ * The driver offers something after a while: had it been found by polling, for not
+ * longer than allowed? Then the next may be. If not, there is no sense in polling.
+ */
+static void vblk_queue_adapt(struct vblk_queue *queue)
+{
+	u64 limit = (u64)READ_ONCE(queue->busyloop) * NSEC_PER_USEC, waited;
+
+	if (!queue->idle_since || !vblk_ring_pending(queue))
+		return;
+	waited = ktime_get_ns() - queue->idle_since;
+	queue->idle_since = 0;
+	if (waited > limit)
+		queue->poll_ns = 0;
+	else if (waited > queue->poll_ns)
+		queue->poll_ns = min(max(2 * queue->poll_ns, VBLK_MIN_POLL), limit);
+}
+
+/*
  * Wait a little for the next chain, as long as the worker has nothing else to do:
  * the driver need not notify, nor the worker be woken.
  */
 static bool vblk_queue_poll(struct vblk_queue *queue, const struct vblk_worker *worker)
 {
-	u64 end = local_clock() + (u64)READ_ONCE(queue->busyloop) * NSEC_PER_USEC;
+	u64 limit = (u64)READ_ONCE(queue->busyloop) * NSEC_PER_USEC, end;
 
-	while (local_clock() < end && !need_resched() && !signal_pending(current) &&
+	if (!limit)
+		return false;
+	queue->idle_since = ktime_get_ns();
+	end = queue->idle_since + min(queue->poll_ns, limit);
+	while (ktime_get_ns() < end && !need_resched() && !signal_pending(current) &&
 	       llist_empty(&worker->work)) {
-		if (vblk_ring_pending(queue))
+		if (vblk_ring_pending(queue)) {
+			queue->idle_since = 0;
 			return true;
+		}
 		cpu_relax();
 	}
 	return false;
+}
+
+/* Have the disk do what the driver offers; what it ended at once is given back. */
+static bool vblk_queue_go(struct vblk_queue *queue)
+{
+	struct blk_plug plug;
+	bool more;
+
+	blk_start_plug(&plug);
+	more = vblk_queue_take(queue);
+	blk_finish_plug(&plug);
+	vblk_queue_finish(queue);
+	return more;
 }
 
 /* Serve until there is nothing more to take, or the budget is spent. */
@@ -266,10 +306,11 @@ static bool vblk_queue_run(struct vblk_queue *queue, const struct vblk_worker *w
 	bool more;
 	int ret;
 
+	vblk_queue_adapt(queue);
 	ret = vblk_ring_kick_off(queue);
 	if (!ret) {
 		do {
-			more = vblk_queue_take(queue);
+			more = vblk_queue_go(queue);
 		} while (!more && queue->state == VBLK_RUNNING && !queue->stalled &&
 			 vblk_queue_poll(queue, worker));
 		if (more || queue->state != VBLK_RUNNING || queue->stalled)
@@ -290,7 +331,6 @@ static bool vblk_queue_run(struct vblk_queue *queue, const struct vblk_worker *w
  */
 void vblk_queue_serve(struct vblk_queue *queue, const struct vblk_worker *worker)
 {
-	struct blk_plug plug;
 	unsigned int noio;
 	bool more = false;
 
@@ -305,10 +345,7 @@ void vblk_queue_serve(struct vblk_queue *queue, const struct vblk_worker *worker
 		vblk_queue_finish(queue);
 		if (queue->state == VBLK_RUNNING) {
 			vblk_ring_map(queue);
-			blk_start_plug(&plug);
 			more = vblk_queue_run(queue, worker);
-			blk_finish_plug(&plug);
-			vblk_queue_finish(queue);
 		}
 		WRITE_ONCE(queue->server, NULL);
 		vblk_queue_finish(queue);

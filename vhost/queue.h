@@ -88,6 +88,8 @@ struct vblk_queue {
 	struct vr vr;				/* V, its used side: E if @used_mapped, else C */
 	struct vr_chain chain;			/* C what vr_pop() fills in */
 	bool stalled;				/* C @chain waits for memory */
+	u64 idle_since;				/* C when the ring was found empty, in ns, or 0 */
+	u64 poll_ns;				/* C for how long to look for more then */
 	u64 charge;				/* C what it cost so far in this go, in bytes */
 	struct vblk_limits limits;		/* C of the disk, in this go */
 	bool unmappable;			/* C it was tried, and is not worth more */

@@ -196,8 +196,9 @@ struct vhost_blk_settings {
  *
  * VHOST_SET_VRING_BUSYLOOP_TIMEOUT, VHOST_GET_VRING_BUSYLOOP_TIMEOUT,
  * struct vhost_vring_state
- *   microseconds for which the worker looks for more requests before it sleeps;
- *   10000 at most, more is taken as that.
+ *   microseconds for which the worker may look for more requests before it sleeps;
+ *   10000 at most, more is taken as that. It does so for as long as lately would
+ *   have found some, and not at all where they came later.
  *
  * A driver that breaks the rules of a ring has its queue broken: it is served no
  * more until it is stopped and started again.

@@ -155,7 +155,7 @@ demo: all tools
 	@VHOST_BLK_KO=$(ko) tools/demo/run
 else
 demo: tools
-	@$(vm)/box run -r -t 900 $(KERNEL) tools/demo/run
+	@$(vm)/box run -g -r -t 900 $(KERNEL) tools/demo/run
 endif
 
 .PHONY: vm
@@ -211,7 +211,7 @@ test-ring: tools
 # Each suite has a box for itself, which may take both CPUs.
 .PHONY: test-guest
 test-guest: tools
-	@tools/check/tap selftests/guest/suites
+	@tools/check/tap -j1 selftests/guest/suites
 
 .PHONY: bench bench-insn bench-ring
 bench: bench-insn bench-ring
@@ -221,7 +221,7 @@ bench-insn bench-ring: bench-%: tools
 MINUTES ?= 60
 .PHONY: soak
 soak: tools
-	@$(vm)/box run -o build/box/soak -t $$(($(MINUTES) * 60 + 900)) $(KERNEL) \
+	@$(vm)/box run -g -o build/box/soak -t $$(($(MINUTES) * 60 + 900)) $(KERNEL) \
 		selftests/guest/soak.sh $(MINUTES) $(SEED)
 
 EXECUTIONS ?= 1000000000

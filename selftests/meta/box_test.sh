@@ -125,7 +125,7 @@ options=(-b -t 30)
 expect 6.12 timeout 124 'a script that hangs' sleep 1000
 options=(-t 300)
 expect 6.12 stuck 125 'a module that is still in use' sh -c 'sleep 1000 </dev/vhost-blk & sleep 0.1'
-options=(-b -t 300)
+options=(-b -g -t 300)
 expect 6.12 failed 5 'a guest in the box that fails' "$box" run -t 200 6.1 sh -c 'exit 5'
 expect 6.12 failed 75 'a guest that ends without a word' "$box" run -t 200 6.1 sh -c 'echo o >/proc/sysrq-trigger; sleep 100'
 finish

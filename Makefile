@@ -180,9 +180,10 @@ build-%: | build
 ##   make soak         such a guest, at work while one after another is killed
 ##                     (MINUTES=60; SEED=NUMBER to repeat)
 ##   make test-ring    the ring in user space: tests, fuzzers, proofs, figures
-##   make bench        both of these, beside io_uring, libaio and qemu-storage-daemon:
+##   make bench        all of these, beside io_uring, libaio, QEMU and vhost-scsi:
 ##   make bench-insn   instructions of the host per request
 ##   make bench-ring   times, in turns
+##   make bench-guest  fio in a guest, in turns (CELLS=all for all depths and sizes)
 ##   make fuzz         its fuzzers for as long as it takes (EXECUTIONS=1000000000)
 ##   make fuzz-bridge  the bridge's, with connections of hostile VMMs (CONNECTIONS=10000000)
 ##   make test-module  the self tests in boxes of all kernels (KERNEL=NAME for one);
@@ -213,10 +214,12 @@ test-ring: tools
 test-guest: tools
 	@tools/check/tap -j1 selftests/guest/suites
 
-.PHONY: bench bench-insn bench-ring
-bench: bench-insn bench-ring
+.PHONY: bench bench-insn bench-ring bench-guest
+bench: bench-insn bench-ring bench-guest
 bench-insn bench-ring: bench-%: tools
 	@tools/bench/compare $* $(KERNEL)
+bench-guest: tools
+	@tools/bench/guest $(if $(CELLS),$(CELLS),some) $(KERNEL)
 
 MINUTES ?= 60
 .PHONY: soak

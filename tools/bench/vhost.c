@@ -84,7 +84,8 @@ static const char *add_device(const struct load *load, bool spare)
 	why = set_up_device();
 	for (__u32 i = 0; i < load->lanes && !why; i++)
 		why = add_queue(load, i, spare);
-	return why ?: attempt(VHOST_BLK_SET_BACKEND, &backend, "VHOST_BLK_SET_BACKEND");
+	why = why ?: attempt(VHOST_BLK_SET_BACKEND, &backend, "VHOST_BLK_SET_BACKEND");
+	return why;
 }
 
 static __u64 free_memory(void)

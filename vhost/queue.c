@@ -246,13 +246,19 @@ static bool vblk_queue_take(struct vblk_queue *queue)
 	return true;
 }
 
+/* For how long the VMM allows to poll, in ns. */
+static u64 vblk_queue_poll_limit(const struct vblk_queue *queue)
+{
+	return (u64)READ_ONCE(queue->busyloop) * NSEC_PER_USEC;
+}
+
 /*
  * The driver offers something after a while: had it been found by polling, for not
  * longer than allowed? Then the next may be. If not, there is no sense in polling.
  */
 static void vblk_queue_adapt(struct vblk_queue *queue)
 {
-	u64 limit = (u64)READ_ONCE(queue->busyloop) * NSEC_PER_USEC, waited;
+	u64 limit = vblk_queue_poll_limit(queue), waited;
 
 	if (!queue->idle_since || !vblk_ring_pending(queue))
 		return;
@@ -270,7 +276,7 @@ static void vblk_queue_adapt(struct vblk_queue *queue)
  */
 static bool vblk_queue_poll(struct vblk_queue *queue, const struct vblk_worker *worker)
 {
-	u64 limit = (u64)READ_ONCE(queue->busyloop) * NSEC_PER_USEC, end;
+	u64 limit = vblk_queue_poll_limit(queue), end;
 
 	if (!limit)
 		return false;

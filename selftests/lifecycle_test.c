@@ -433,11 +433,9 @@ TEST_F(lifecycle, close_while_the_worker_polls)
 		struct request request = {
 			.type = TYPE_UNKNOWN, .data = request_alloc(&self->guest, 0, 0),
 		};
-		__u32 busyloop = 10000;
 
 		ASSERT_EQ(0, guest_attach(&self->guest, slow.fd));
-		ASSERT_EQ(0, guest_queue_ioctl(self->queue, VHOST_SET_VRING_BUSYLOOP_TIMEOUT,
-					       &busyloop));
+		ASSERT_EQ(0, guest_set_busyloop(self->queue, 10000));
 		EXPECT_EQ(VIRTIO_BLK_S_UNSUPP, request_run(self->queue, &request));
 		guest_close(&self->guest);
 		ASSERT_EQ(0, guest_open(&self->guest, &(struct guest_setup) { .queues = 2 }));

@@ -293,12 +293,8 @@ TEST_F(live, attach_vring_worker)
 /* Polling as long as it may, while workers come and go. */
 TEST_F(live, new_and_free_worker)
 {
-	for (__u32 i = 0; i < QUEUES; i++) {
-		__u32 busyloop = 10000;
-
-		ASSERT_EQ(0, guest_queue_ioctl(&self->guest.queues[i],
-					       VHOST_SET_VRING_BUSYLOOP_TIMEOUT, &busyloop));
-	}
+	for (__u32 i = 0; i < QUEUES; i++)
+		ASSERT_EQ(0, guest_set_busyloop(&self->guest.queues[i], 10000));
 	WHILE_LIVE({
 		struct vhost_worker_state worker;
 
@@ -321,10 +317,7 @@ TEST_F(live, new_and_free_worker)
 TEST_F(live, set_vring_busyloop_timeout)
 {
 	WHILE_LIVE({
-		__u32 busyloop = now_ms() % 3 * 200;
-
-		ASSERT_EQ(0, guest_queue_ioctl(self->queue, VHOST_SET_VRING_BUSYLOOP_TIMEOUT,
-					       &busyloop));
+		ASSERT_EQ(0, guest_set_busyloop(self->queue, now_ms() % 3 * 200));
 		sleep_ms(1);
 	});
 }

@@ -197,6 +197,11 @@ int guest_queue_file(const struct guest_queue *queue, unsigned int cmd, int fd)
 	return attempt(queue->guest->fd, cmd, &file);
 }
 
+int guest_set_busyloop(const struct guest_queue *queue, __u32 us)
+{
+	return guest_queue_ioctl(queue, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, &us);
+}
+
 int guest_set_addresses(const struct guest_queue *queue)
 {
 	struct vhost_vring_addr addr = {

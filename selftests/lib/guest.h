@@ -96,6 +96,8 @@ int guest_new_ring(struct guest_queue *queue);
 int guest_set_up_queue(const struct guest_queue *queue);
 int guest_queue_ioctl(const struct guest_queue *queue, unsigned int cmd, __u32 *num);
 int guest_queue_file(const struct guest_queue *queue, unsigned int cmd, int fd);
+/* For how many microseconds the worker may poll. */
+int guest_set_busyloop(const struct guest_queue *queue, __u32 us);
 int guest_set_addresses(const struct guest_queue *queue);
 /* Stop it; its base, or minus an error number. */
 int guest_stop_queue(const struct guest_queue *queue);

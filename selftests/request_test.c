@@ -540,6 +540,87 @@ TEST_F(request, takes_no_range_that_it_cannot_pass_on)
 	drop_disk(self, &disk);
 }
 
+/* A driver need not know how much the disk takes at a time, or whether it does at all. */
+TEST_F(request, takes_ranges_that_the_disk_does_not_take_at_once)
+{
+	const struct disk_setup setup = {
+		.kind = DISK_SCSI,
+		.options = "lbpu=1 lbpws=1 unmap_max_blocks=8 write_same_length=16",
+	};
+	struct disk disk;
+	const char *why = use_disk(self, &disk, &setup);
+
+	if (why)
+		SKIP(return, "%s", why);
+	EXPECT_GE(8 * SECTOR, disk_attribute(&disk, "queue/discard_max_bytes"));
+	for (unsigned int t = 0; t < ARRAY_SIZE(range_types); t++) {
+		data_fill(&self->guest, self->data, 4 * PAGE, t);
+		ASSERT_EQ(OK, request_do(self->queue, VIRTIO_BLK_T_OUT, 0, self->data, 4 * PAGE));
+		EXPECT_EQ(OK, run_range(self, range_types[t], 8, 16, 0));
+		EXPECT_EQ(OK, request_do(self->queue, VIRTIO_BLK_T_IN, 8, self->data, 2 * PAGE));
+		/* It reads as zeroes there, either way. */
+		EXPECT_TRUE(guest_is(&self->guest, self->data, 0, 2 * PAGE))
+			TH_LOG("type %u", range_types[t]);
+	}
+	drop_disk(self, &disk);
+}
+
+TEST_F(request, takes_zeroes_that_are_more_than_a_bit)
+{
+	const struct disk_setup setup = { .kind = DISK_NULL_BLK, .no_discard = true };
+	struct virtio_blk_discard_write_zeroes ranges[] = {
+		RANGE(0, 1 << 16, 0), RANGE(0, 1 << 16, 0),
+	};
+	struct disk disk;
+	const char *why = use_disk(self, &disk, &setup);
+
+	if (why)
+		SKIP(return, "%s", why);
+	EXPECT_EQ(0, disk_attribute(&disk, "queue/write_zeroes_max_bytes"));
+	data_fill(&self->guest, self->data, PAGE, 5);
+	ASSERT_EQ(OK, request_do(self->queue, VIRTIO_BLK_T_OUT, (1 << 16) - 8, self->data, PAGE));
+	EXPECT_EQ(OK, run_with(self, VIRTIO_BLK_T_WRITE_ZEROES, ranges, sizeof(ranges)));
+	EXPECT_EQ(OK, request_do(self->queue, VIRTIO_BLK_T_IN, (1 << 16) - 8, self->data, PAGE));
+	EXPECT_TRUE(guest_is(&self->guest, self->data, 0, PAGE));
+	drop_disk(self, &disk);
+}
+
+/* 64 MiB, 64 times, are 4 GiB, which nobody wants to wait for. */
+TEST_F(request, takes_no_more_zeroes_than_may_be_waited_for)
+{
+	const struct disk_setup setup = { .kind = DISK_NULL_BLK, .no_discard = true };
+	struct virtio_blk_discard_write_zeroes ranges[64];
+	struct disk disk;
+	const char *why = use_disk(self, &disk, &setup);
+
+	if (why)
+		SKIP(return, "%s", why);
+	for (unsigned int i = 0; i < ARRAY_SIZE(ranges); i++)
+		ranges[i] = RANGE(0, disk.sectors, 0);
+	EXPECT_EQ(IOERR, run_with(self, VIRTIO_BLK_T_WRITE_ZEROES, ranges, sizeof(ranges)));
+	EXPECT_TRUE(request_works(self->queue));
+	drop_disk(self, &disk);
+}
+
+/* Discarding is a hint: it changes nothing there. */
+TEST_F(request, may_discard_where_the_disk_cannot)
+{
+	const struct disk_setup setup = { .kind = DISK_NULL_BLK, .no_discard = true };
+	struct disk disk;
+	const char *why = use_disk(self, &disk, &setup);
+
+	if (why)
+		SKIP(return, "%s", why);
+	EXPECT_EQ(0, disk_attribute(&disk, "queue/discard_max_bytes"));
+	data_fill(&self->guest, self->data, PAGE, 5);
+	ASSERT_EQ(OK, request_do(self->queue, VIRTIO_BLK_T_OUT, 8, self->data, PAGE));
+	EXPECT_EQ(OK, run_range(self, VIRTIO_BLK_T_DISCARD, 8, 8, 0));
+	EXPECT_EQ(IOERR, run_range(self, VIRTIO_BLK_T_DISCARD, disk.sectors, 8, 0));
+	EXPECT_EQ(OK, request_do(self->queue, VIRTIO_BLK_T_IN, 8, self->data, PAGE));
+	EXPECT_TRUE(data_is(&self->guest, self->data, PAGE, 5));
+	drop_disk(self, &disk);
+}
+
 /*
  * Zeroes that the disk says it can write at once, until it is asked to: each of many at
  * a time is done in another way.

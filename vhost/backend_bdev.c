@@ -10,11 +10,8 @@
 #include "backend.h"
 #include "request.h"
 
-/* Zeroes to write in one request where the disk has no help to offer. */
+/* Zeroes, in sectors, to write at a time where the disk has no help to offer. */
 #define VBLK_PLAIN_ZEROES (SZ_4M >> SECTOR_SHIFT)
-
-/* Sectors of a range that is one bio: its length in bytes has 32 bits. */
-#define VBLK_MAX_RANGE (U32_MAX >> SECTOR_SHIFT)
 
 static struct block_device *vblk_bdev(const struct vblk_backend *backend)
 {
@@ -170,7 +167,7 @@ static void vblk_bdev_plain_zeroes(const struct vblk_backend *backend,
 	struct bio *bio;
 	u32 piece;
 
-	while (len) {
+	while (len && !READ_ONCE(request->error)) {
 		bio = bio_alloc(vblk_bdev(backend), bio_max_segs(DIV_ROUND_UP_ULL(len, PAGE_SIZE)),
 				REQ_OP_WRITE | REQ_SYNC | REQ_IDLE, GFP_NOIO);
 		bio->bi_iter.bi_sector = sector;
@@ -196,6 +193,11 @@ static void vblk_bdev_zeroes(const struct vblk_backend *backend, struct vblk_req
 			flags |= ~le32_to_cpu(range->flags);
 		vblk_bdev_ranges(backend, request, REQ_OP_WRITE_ZEROES |
 				 (flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP ? REQ_NOUNMAP : 0));
+		return;
+	}
+	/* More than that is no work for who has other requests to begin. */
+	if (!request->may_wait && request->len >> SECTOR_SHIFT > VBLK_PLAIN_ZEROES) {
+		vblk_bdev_error(request, BLK_STS_AGAIN);
 		return;
 	}
 	for (; range < request->ranges + request->nr_ranges; range++)

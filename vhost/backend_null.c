@@ -26,10 +26,10 @@ static void vblk_null_limits(const struct vblk_backend *backend, struct vblk_lim
 		.read_only = backend->read_only,
 		.block_size = SECTOR_SIZE,
 		.physical_block_size = SECTOR_SIZE,
-		.max_discard = U32_MAX >> SECTOR_SHIFT,
+		.max_discard = VBLK_MAX_RANGE,
 		.discard_align = 1,
-		.max_zeroes = U32_MAX >> SECTOR_SHIFT,
-		.max_erase = U32_MAX >> SECTOR_SHIFT,
+		.max_zeroes = VBLK_MAX_RANGE,
+		.max_erase = VBLK_MAX_RANGE,
 	};
 }
 

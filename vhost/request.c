@@ -184,22 +184,13 @@ static int vblk_check_range(const struct vblk_request *request,
 			    const struct virtio_blk_discard_write_zeroes *range)
 {
 	const struct vblk_limits *limits = &request->queue->limits;
-	u32 flags = le32_to_cpu(range->flags), nr = le32_to_cpu(range->num_sectors), max;
+	u32 flags = le32_to_cpu(range->flags), nr = le32_to_cpu(range->num_sectors);
 
-	switch (request->type) {
-	case VIRTIO_BLK_T_DISCARD:
-		max = limits->max_discard;
-		break;
-	case VIRTIO_BLK_T_WRITE_ZEROES:
-		max = limits->max_zeroes;
+	if (request->type == VIRTIO_BLK_T_WRITE_ZEROES)
 		flags &= ~VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
-		break;
-	default:
-		max = limits->max_erase;
-	}
-	if (flags || !max)
+	if (flags || (request->type == VIRTIO_BLK_T_SECURE_ERASE && !limits->max_erase))
 		return VIRTIO_BLK_S_UNSUPP;
-	if (nr > max || !vblk_in_range(limits, le64_to_cpu(range->sector), nr))
+	if (nr > VBLK_MAX_RANGE || !vblk_in_range(limits, le64_to_cpu(range->sector), nr))
 		return VIRTIO_BLK_S_IOERR;
 	return VIRTIO_BLK_S_OK;
 }
@@ -214,6 +205,28 @@ static u64 vblk_range_charge(const struct vblk_request *request,
 	if (request->type != VIRTIO_BLK_T_WRITE_ZEROES || request->queue->limits.offloads_zeroes)
 		return VBLK_RANGE_CHARGE;
 	return max_t(u64, (u64)le32_to_cpu(range->num_sectors) << SECTOR_SHIFT, VBLK_RANGE_CHARGE);
+}
+
+/* None is begun before all are checked: a status. */
+static int vblk_check_ranges(struct vblk_request *request)
+{
+	const struct vblk_limits *limits = &request->queue->limits;
+	int status;
+	u32 i;
+
+	request->len = 0;
+	for (i = 0; i < request->nr_ranges; i++) {
+		status = vblk_check_range(request, &request->ranges[i]);
+		if (status != VIRTIO_BLK_S_OK)
+			return status;
+		request->queue->charge += vblk_range_charge(request, &request->ranges[i]);
+		request->len += (u64)le32_to_cpu(request->ranges[i].num_sectors) << SECTOR_SHIFT;
+	}
+	/* What was begun has to end before the VMM gets its queue back. */
+	if (request->type == VIRTIO_BLK_T_WRITE_ZEROES && !limits->offloads_zeroes &&
+	    request->len >> SECTOR_SHIFT > VBLK_MAX_RANGE)
+		return VIRTIO_BLK_S_IOERR;
+	return VIRTIO_BLK_S_OK;
 }
 
 static void vblk_drop_ranges(struct vblk_request *request)
@@ -231,8 +244,7 @@ static int vblk_begin_ranges(struct vblk_request *request, const struct vr_chain
 	u64 len = chain->out_len - sizeof(struct virtio_blk_outhdr);
 	u64 nr = len / sizeof(*request->ranges);
 	struct vblk_cursor cursor = vblk_out(chain);
-	int status = VIRTIO_BLK_S_OK;
-	u32 i;
+	int status;
 
 	if (!nr || len % sizeof(*request->ranges) || nr > VBLK_MAX_RANGES)
 		return vblk_say(request, VIRTIO_BLK_S_IOERR);
@@ -245,13 +257,11 @@ static int vblk_begin_ranges(struct vblk_request *request, const struct vr_chain
 	if (limits->read_only ||
 	    vblk_data_copy(request->queue->memory, &cursor, request->ranges, len, false))
 		status = VIRTIO_BLK_S_IOERR;
-
-	/* None is begun before all are checked. */
-	for (i = 0; i < nr && status == VIRTIO_BLK_S_OK; i++) {
-		status = vblk_check_range(request, &request->ranges[i]);
-		request->queue->charge += vblk_range_charge(request, &request->ranges[i]);
-	}
-	if (status == VIRTIO_BLK_S_OK)
+	else
+		status = vblk_check_ranges(request);
+	/* To discard is a hint: where the disk cannot, it is not followed. */
+	if (status == VIRTIO_BLK_S_OK &&
+	    (request->type != VIRTIO_BLK_T_DISCARD || limits->max_discard))
 		return 0;
 	vblk_drop_ranges(request);
 	return vblk_say(request, status);

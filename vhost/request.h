@@ -26,6 +26,9 @@ struct vblk_queue;
 /* Ranges of one request to discard, to erase or to write zeroes to. */
 #define VBLK_MAX_RANGES 64
 
+/* Sectors of each: a bio has 32 bits for its length in bytes. */
+#define VBLK_MAX_RANGE (U32_MAX >> SECTOR_SHIFT)
+
 /**
  * struct vblk_request - a request of the driver, from vr_pop() to vr_push()
  * @node: on a list of those that ended, or that wait for the disk
@@ -39,7 +42,7 @@ struct vblk_queue;
  * @may_wait: the disk may be waited for; if not, BLK_STS_AGAIN ends it
  * @bounced: the vectors are pages of ours, to be copied from or to @segs
  * @sector: where it begins, in units of 512 bytes
- * @len: bytes of data
+ * @len: bytes of data, or of all @ranges
  * @written: how many bytes the driver may find written if all is well
  * @status_page: the page with the status byte, pinned; NULL if it is not pinned
  * @status_pin: what keeps that page; NULL if the request pinned it itself

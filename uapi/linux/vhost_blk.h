@@ -255,6 +255,11 @@ struct vhost_blk_settings {
  *   and the cache mode that a driver with VIRTIO_BLK_F_CONFIG_WCE chose. At any
  *   time.
  *
+ * The configuration space says what suits the disk. A driver that was told something
+ * else may discard, erase or write zeroes to any range of less than 4 GiB; what the
+ * disk does not take at once is done in several steps. On a disk that cannot discard,
+ * a driver that accepted VIRTIO_BLK_F_DISCARD all the same discards nothing.
+ *
  * Writes are durable after a flush; or when they end, if the driver can neither
  * flush nor choose, or chose that.
  */

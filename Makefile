@@ -134,6 +134,7 @@ distclean:
 ##   make vm           a shell in a box (KERNEL=6.12, or any of kernels.list)
 ##   make matrix       the module for every kernel of kernels.list
 ##   make build-6.12   all that a box needs for one kernel
+##   make qemu         QEMU with vhost=on, in build/qemu (see tools/qemu)
 
 .PHONY: tools
 tools:
@@ -172,11 +173,16 @@ build-%: | build
 		KDIR=$$kernel/build OUT=$(CURDIR)/build/$* \
 		KSELFTEST=$$source/tools/testing/selftests module ctl bridge selftests splat
 
+.PHONY: qemu
+qemu: tools | build
+	@dir=$$(tools/qemu/build) && ln -sfn "$$dir" build/qemu && echo "build/qemu/qemu-system-x86_64"
+
 ##
 ## Tests:
 ##   make check        all of them, one line of figures at the end
 ##   make lint         the checks of the sources (GATE=NAME for one of them)
 ##   make test-guest   stock guests on it, by the bridge (not in make check)
+##   make check-qemu   QEMU with vhost=on (not in make check)
 ##   make soak         such a guest, at work while one after another is killed
 ##                     (MINUTES=60; SEED=NUMBER to repeat)
 ##   make test-ring    the ring in user space: tests, fuzzers, proofs, figures
@@ -213,6 +219,10 @@ test-ring: tools
 .PHONY: test-guest
 test-guest: tools
 	@tools/check/tap -j1 selftests/guest/suites
+
+.PHONY: check-qemu
+check-qemu: tools qemu
+	@tools/check/tap -j1 selftests/qemu/suites
 
 .PHONY: bench bench-insn bench-ring bench-guest
 bench: bench-insn bench-ring bench-guest

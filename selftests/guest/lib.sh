@@ -175,6 +175,15 @@ in_guest() {
 
 has_done_or_left() { grep -q "^=$1 " "$heard" || gone "$guest"; }
 
+# The last words to a guest, which has no time for an answer.
+tell() { echo "$EPOCHREALTIME sync; umount -a -t ext4,xfs; echo $1 >/proc/sysrq-trigger" >&"$told"; }
+
+# again COMMAND...: does it, and the guest boots.
+again() {
+	: >"$heard"
+	"$@" && is_up
+}
+
 # No kernel of a small guest complained.
 quiet() {
 	! grep -aE -f <(sed -nE 's/^[a-z]+ +//p' "$top/tools/vm/splats") "$scratch/console"

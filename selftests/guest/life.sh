@@ -68,15 +68,6 @@ is_in_flight() {
 			END { exit n["taken"] == n["given"] }'
 }
 
-# again COMMAND...: does it, and the guest boots.
-again() {
-	: >"$heard"
-	"$@" && is_up
-}
-
-# The last words to a guest, which has no time for an answer.
-tell() { echo "$EPOCHREALTIME sync; umount -a -t ext4,xfs; echo $1 >/proc/sysrq-trigger" >&"$told"; }
-
 bridge_stays() { within 10 unused && ! gone "$bridge"; }
 
 is_running() { qmp query-status | grep '"running": true'; }

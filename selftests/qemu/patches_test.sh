@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The patches for QEMU: do they apply to Debian's source as they are, and does QEMU's
+# own checkpatch like them?
+
+# shellcheck source=../meta/lib.sh
+. "$(dirname "$0")/../meta/lib.sh"
+
+checks() {
+	(cd "$scratch/qemu/source" &&
+		"$top/tools/vm/root" enter trixie-qemu perl scripts/checkpatch.pl --no-signoff -q "$1") >"$scratch/said"
+	cat "$scratch/said"
+	! grep -qE '^(ERROR|WARNING)' "$scratch/said"
+}
+
+# It has a subject, a reason, and no change of white space that nobody wants.
+described() {
+	grep -q '^Subject: \[PATCH' "$1" && [ "$(sed -n '/^$/,/^---$/p' "$1" | wc -w)" -gt 40 ] &&
+		! git -C "$scratch" apply --numstat --whitespace=error "$1" 2>&1 | grep -i whitespace
+}
+
+try 'all apply, one after the other' "$top/tools/qemu/build" source "$scratch/qemu"
+for patch in "$top"/tools/qemu/patches/0*.patch; do
+	name=${patch##*/}
+	[[ $name != 0000-* ]] || continue
+	try "checkpatch likes $name" checks "$patch"
+	try "$name says what it is for" described "$patch"
+done
+finish

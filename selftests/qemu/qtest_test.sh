@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# QEMU's own tests of virtio-blk, with the patches: without vhost, and with each disk
+# of theirs on /dev/vhost-blk. Runs in a box.
+#
+#   qtest_test.sh
+
+# shellcheck source=../guest/lib.sh
+. "$(dirname "$0")/../guest/lib.sh"
+VBLK_QEMU=$("$top/tools/qemu/build") || exit
+export VBLK_QEMU VBLK_HANDED=$scratch/handed
+export QTEST_QEMU_IMG=$VBLK_QEMU/qemu-img QTEST_QEMU_BINARY
+
+paths() { "$VBLK_QEMU/qos-test" -l | grep '/virtio-blk'; }
+
+# passes PATH: by the word of the test.
+passes() {
+	timeout 120 "$VBLK_QEMU/qos-test" --tap -p "$1" >"$scratch/said" 2>&1
+	local status=$?
+	tail -n 20 "$scratch/said"
+	[ "$status" = 0 ] && grep -q "^ok .* $1" "$scratch/said"
+}
+
+run_all() {
+	local path
+	while read -r path; do
+		try "vhost=$1: $path" passes "$path"
+	done <"$scratch/paths"
+}
+
+QTEST_QEMU_BINARY=$VBLK_QEMU/qemu-system-x86_64
+paths >"$scratch/paths"
+try 'there are some' test "$(wc -l <"$scratch/paths")" -gt 10
+run_all off
+modprobe loop
+QTEST_QEMU_BINARY=$top/selftests/qemu/vhost-on/qemu-system-x86_64
+run_all on
+try 'the kernel served their disks' test "$(grep -c virtio_blk_vhost_start "$VBLK_HANDED")" -gt 10
+try 'nothing is left in use' within 10 unused
+finish

@@ -20,20 +20,24 @@ passes() {
 	[ "$status" = 0 ] && grep -q "^ok .* $1" "$scratch/said"
 }
 
+# run_all WAY: those of the paths on standard input.
 run_all() {
 	local path
 	while read -r path; do
 		try "vhost=$1: $path" passes "$path"
-	done <"$scratch/paths"
+	done
 }
+
+# Three halve their file with block_resize, which no disk of the host lets them do.
+of_disks() { grep -vE '/(config|resize|msix)$'; }
 
 QTEST_QEMU_BINARY=$VBLK_QEMU/qemu-system-x86_64
 paths >"$scratch/paths"
 try 'there are some' test "$(wc -l <"$scratch/paths")" -ge 8
-run_all off
+run_all off <"$scratch/paths"
 modprobe loop
 QTEST_QEMU_BINARY=$top/selftests/qemu/vhost-on/qemu-system-x86_64
-run_all on
-try 'the kernel served their disks' test "$(grep -c virtio_blk_vhost_start "$VBLK_HANDED")" -ge 8
+run_all on < <(of_disks <"$scratch/paths")
+try 'the kernel served their disks' test "$(grep -c virtio_blk_vhost_start "$VBLK_HANDED")" -ge 5
 try 'nothing is left in use' within 10 unused
 finish

@@ -114,7 +114,8 @@ TEST_F(pin, is_not_made_for_data)
 	for (int i = 0; i < 10; i++)
 		ASSERT_TRUE(reads_well(self));
 	EXPECT_LE(pinned + 10, guest_count(self->queue, "pinned"));
-	EXPECT_LE(unpinned + 10, guest_count(self->queue, "unpinned"));
+	/* What ended elsewhere is let go of when the worker next looks, or has time. */
+	EXPECT_TRUE(BECOMES_TRUE(guest_count(self->queue, "unpinned") >= unpinned + 10));
 	EXPECT_LT(0, guest_count(self->queue, "kept"));
 }
 
@@ -147,10 +148,7 @@ TEST_F(pin, has_to_be_shared)
 /* Soon, as the worker lets go of what ended when there is nothing better to do. */
 static bool keeps_soon(const SELF *self, long kept)
 {
-	for (long end = now_ms() + LIMIT_MS; now_ms() < end; sleep_ms(1))
-		if (guest_count(self->queue, "kept") == kept)
-			return true;
-	return false;
+	return BECOMES_TRUE(guest_count(self->queue, "kept") == kept);
 }
 
 /* As a balloon does: the guest has a new page afterwards. */

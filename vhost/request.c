@@ -198,20 +198,19 @@ static int vblk_check_range(const struct vblk_request *request,
 /* A range is as much work as this many bytes. */
 #define VBLK_RANGE_CHARGE SZ_64K
 
-/* What a range costs: zeroes that the disk does not write by itself are data. */
-static u64 vblk_range_charge(const struct vblk_request *request,
-			     const struct virtio_blk_discard_write_zeroes *range)
+/* The disk does not write its zeroes by itself: they are data. */
+static bool vblk_zeroes_are_data(const struct vblk_request *request)
 {
-	if (request->type != VIRTIO_BLK_T_WRITE_ZEROES || request->queue->limits.offloads_zeroes)
-		return VBLK_RANGE_CHARGE;
-	return max_t(u64, (u64)le32_to_cpu(range->num_sectors) << SECTOR_SHIFT, VBLK_RANGE_CHARGE);
+	return request->type == VIRTIO_BLK_T_WRITE_ZEROES &&
+	       !request->queue->limits.offloads_zeroes;
 }
 
 /* None is begun before all are checked: a status. */
 static int vblk_check_ranges(struct vblk_request *request)
 {
-	const struct vblk_limits *limits = &request->queue->limits;
+	bool data = vblk_zeroes_are_data(request);
 	int status;
+	u64 len;
 	u32 i;
 
 	request->len = 0;
@@ -219,12 +218,13 @@ static int vblk_check_ranges(struct vblk_request *request)
 		status = vblk_check_range(request, &request->ranges[i]);
 		if (status != VIRTIO_BLK_S_OK)
 			return status;
-		request->queue->charge += vblk_range_charge(request, &request->ranges[i]);
-		request->len += (u64)le32_to_cpu(request->ranges[i].num_sectors) << SECTOR_SHIFT;
+		len = (u64)le32_to_cpu(request->ranges[i].num_sectors) << SECTOR_SHIFT;
+		request->queue->charge += data ? max_t(u64, len, VBLK_RANGE_CHARGE) :
+						 VBLK_RANGE_CHARGE;
+		request->len += len;
 	}
 	/* What was begun has to end before the VMM gets its queue back. */
-	if (request->type == VIRTIO_BLK_T_WRITE_ZEROES && !limits->offloads_zeroes &&
-	    request->len >> SECTOR_SHIFT > VBLK_MAX_RANGE)
+	if (data && request->len >> SECTOR_SHIFT > VBLK_MAX_RANGE)
 		return VIRTIO_BLK_S_IOERR;
 	return VIRTIO_BLK_S_OK;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The rules of requests: what each type may be and what it is answered with, when
- * written data is safe, what the configuration space says.
+ * The rules of requests: what each type may be and what it is answered with.
  */
 #include <endian.h>
 #include <linux/fs.h>
@@ -23,8 +22,8 @@
 #define TYPE_FLUSH_OUT	5
 #define TYPE_LIFETIME	10
 
-/* Made once, for all tests that need no other: with a volatile cache, and without. */
-static struct disk shared, cached;
+/* Made once, for all tests that need no other. */
+static struct disk shared;
 static const char *why_not;
 
 FIXTURE(request) {
@@ -656,117 +655,11 @@ TEST_F(request, writes_zeroes_where_the_disk_cannot)
 	drop_disk(self, &disk);
 }
 
-/*
- * When written data is safe
- */
-
-#define WRITEBACK	(FEATURE(VIRTIO_BLK_F_FLUSH) | FEATURE(VIRTIO_BLK_F_CONFIG_WCE))
-
-FIXTURE(durable) {
-	struct guest guest;
-	struct guest_queue *queue;
-	__u64 data;
-};
-
-FIXTURE_VARIANT(durable) {
-	__u64 without;		/* features that the driver does not accept */
-	bool set;		/* the mode is set, to: */
-	__u8 writeback;
-	bool expected;		/* writes are safe when they end */
-};
-
-FIXTURE_VARIANT_ADD(durable, with_flush) {
-	.without = FEATURE(VIRTIO_BLK_F_CONFIG_WCE),
-};
-
-FIXTURE_VARIANT_ADD(durable, without_flush) {
-	.without = WRITEBACK, .expected = true,
-};
-
-FIXTURE_VARIANT_ADD(durable, not_chosen) {};
-
-FIXTURE_VARIANT_ADD(durable, chosen_writeback) {
-	.set = true, .writeback = 1,
-};
-
-FIXTURE_VARIANT_ADD(durable, chosen_writethrough) {
-	.set = true, .writeback = 0, .expected = true,
-};
-
-/* The driver that cannot choose did not choose. */
-FIXTURE_VARIANT_ADD(durable, with_flush_writethrough) {
-	.without = FEATURE(VIRTIO_BLK_F_CONFIG_WCE), .set = true, .writeback = 0,
-};
-
-FIXTURE_SETUP(durable)
-{
-	const struct guest_setup setup = { .without = variant->without };
-	const char *why = why_not ?: trace_disk(&cached);
-
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, guest_open(&self->guest, &setup));
-	ASSERT_EQ(0, guest_attach(&self->guest, cached.fd));
-	self->queue = &self->guest.queues[0];
-	self->data = request_alloc(&self->guest, PAGE, 0);
-	if (variant->set) {
-		struct vhost_blk_settings settings = {
-			.fields = VHOST_BLK_WRITEBACK, .writeback = variant->writeback,
-		};
-
-		ASSERT_EQ(0, attempt(self->guest.fd, VHOST_BLK_SET_CONFIG, &settings));
-	}
-}
-
-FIXTURE_TEARDOWN(durable)
-{
-	EXPECT_EQ(0, guest_detach(&self->guest));
-	EXPECT_TRUE(guest_balances(&self->guest));
-	guest_close(&self->guest);
-	trace_end();
-}
-
-TEST_F(durable, write)
-{
-	EXPECT_EQ(OK, request_do(self->queue, VIRTIO_BLK_T_OUT, 0, self->data, PAGE));
-	EXPECT_EQ(variant->expected, trace_count("WFS"))
-		TH_LOG("%s", trace_text);
-	EXPECT_EQ(!variant->expected, trace_count("WS"));
-	EXPECT_EQ(0, trace_count("FF"));
-}
-
-TEST_F(durable, zeroes)
-{
-	struct virtio_blk_discard_write_zeroes range = RANGE(0, 8, 0);
-
-	guest_put(&self->guest, self->data, &range, sizeof(range));
-	EXPECT_EQ(OK, request_do(self->queue, VIRTIO_BLK_T_WRITE_ZEROES, 0, self->data,
-				 sizeof(range)));
-	EXPECT_EQ(variant->expected, trace_count("FF") + trace_count("WFS") > 0);
-}
-
-TEST_F(durable, flush)
-{
-	EXPECT_EQ(OK, request_do(self->queue, VIRTIO_BLK_T_OUT, 0, self->data, PAGE));
-	ASSERT_TRUE(trace_clear());
-	EXPECT_EQ(OK, request_do(self->queue, VIRTIO_BLK_T_FLUSH, 0, self->data, 0));
-	EXPECT_EQ(1, trace_count("FF"));
-}
-
-TEST_F(durable, reads_are_no_writes)
-{
-	EXPECT_EQ(OK, request_do(self->queue, VIRTIO_BLK_T_IN, 0, self->data, PAGE));
-	EXPECT_EQ(1, trace_count("R"))
-		TH_LOG("%s", trace_text);
-	EXPECT_EQ(0, trace_count("FF"));
-}
-
 int main(int argc, char **argv)
 {
 	const struct disk_setup setup = { .kind = DISK_NULL_BLK };
-	const struct disk_setup with_cache = { .kind = DISK_NULL_BLK, .cache = true };
 
 	need_device();
-	why_not = disk_share(&shared, &setup) ?: disk_share(&cached, &with_cache);
+	why_not = disk_share(&shared, &setup);
 	return test_harness_run(argc, argv);
 }

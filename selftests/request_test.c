@@ -517,6 +517,67 @@ TEST_F(request, mixes_up_no_answers)
 	drop_disk(self, &disk);
 }
 
+/*
+ * A sector in each of @nr buffers, the first of them at the end of the data, between
+ * header and status: what became of it.
+ */
+static int run_in_sectors(struct guest *guest, __u32 type, __u64 data, __u32 nr)
+{
+	const struct virtio_blk_outhdr header = { .type = type };
+	struct drv_buf *bufs = calloc(nr + 2, sizeof(*bufs));
+	__u64 head = guest_alloc(guest, HEADER + 1, 64);
+	__u8 status;
+	int ret;
+
+	guest_put(guest, head, &header, HEADER);
+	guest_set(guest, head + HEADER, STATUS_NONE, 1);
+	bufs[0] = (struct drv_buf) { head, HEADER };
+	for (__u32 i = 1; i <= nr; i++)
+		bufs[i] = (struct drv_buf) { data + (nr - i) * SECTOR, SECTOR };
+	bufs[nr + 1] = (struct drv_buf) { head + HEADER, 1 };
+	if (type == VIRTIO_BLK_T_OUT)
+		ret = request_add_raw(guest->queues, bufs, nr + 1, 1);
+	else
+		ret = request_add_raw(guest->queues, bufs, 1, nr + 1);
+	free(bufs);
+	guest_kick(guest->queues);
+	ret = ret ?: request_wait_all(guest->queues);
+	guest_get(guest, &status, head + HEADER, 1);
+	return ret ?: status;
+}
+
+/* As many as the longest ring has descriptors, where the disk can take them, and not. */
+TEST_F(request, may_be_in_very_many_buffers)
+{
+	const struct guest_setup setup = { .num = 32768 };
+	const __u32 nr = setup.num - 2, len = nr * SECTOR;
+	char *there = disk_buffer(len), data[SECTOR];
+	struct guest guest;
+	__u64 at;
+
+	ASSERT_NE(NULL, there);
+	ASSERT_EQ(0, guest_open(&guest, &setup));
+	ASSERT_EQ(0, guest_attach(&guest, self->disk->fd));
+	at = guest_alloc(&guest, len + PAGE, PAGE);
+	for (__u32 offset = 0; offset <= 1; offset++) {
+		data_fill(&guest, at + offset, len, offset);
+		ASSERT_EQ(OK, run_in_sectors(&guest, VIRTIO_BLK_T_OUT, at + offset, nr));
+		ASSERT_TRUE(disk_read(self->disk, there, len, 0));
+		for (__u32 i = 0; i < nr; i++) {
+			guest_get(&guest, data, at + offset + (nr - 1 - i) * SECTOR, SECTOR);
+			ASSERT_EQ(0, memcmp(data, there + i * SECTOR, SECTOR))
+				TH_LOG("buffer %u, written from offset %u", i, offset);
+		}
+		guest_set(&guest, at, 0, len + PAGE);
+		ASSERT_EQ(OK, run_in_sectors(&guest, VIRTIO_BLK_T_IN, at + offset, nr));
+		ASSERT_TRUE(data_is(&guest, at + offset, len, offset));
+		EXPECT_EQ(2 * offset, guest_count(guest.queues, "bounced"));
+	}
+	EXPECT_EQ(0, guest_detach(&guest));
+	EXPECT_TRUE(guest_balances(&guest));
+	guest_close(&guest);
+}
+
 /* 4 GiB are more than a bio can say; this disk takes 32 GiB. */
 TEST_F(request, takes_no_range_that_it_cannot_pass_on)
 {

@@ -208,11 +208,11 @@ static bool vblk_is_aligned(const struct vblk_limits *limits, u64 at, u32 len)
 	return !(at & limits->dma_mask) && !(len & (limits->block_size - 1));
 }
 
-/* -EINVAL if the disk cannot take the buffers as they are. */
+/* -EINVAL if the disk cannot take the buffers as they are, or they are in too many pages. */
 static int vblk_pin_all(struct vblk_request *request, struct vblk_cursor cursor, u64 most)
 {
 	const struct vblk_queue *queue = request->queue;
-	u64 guest, len = request->len;
+	u64 guest, pages = 0, len = request->len;
 	unsigned long user;
 	u32 piece, part;
 	int ret;
@@ -222,7 +222,8 @@ static int vblk_pin_all(struct vblk_request *request, struct vblk_cursor cursor,
 			part = vblk_memory_translate(queue->memory, guest, piece, &user);
 			if (!part)
 				return -EFAULT;
-			if (!vblk_is_aligned(&queue->limits, user, part))
+			pages += DIV_ROUND_UP((u64)offset_in_page(user) + part, PAGE_SIZE);
+			if (!vblk_is_aligned(&queue->limits, user, part) || pages > VBLK_MAX_PAGES)
 				return -EINVAL;
 			ret = vblk_pin(request, user, part, most);
 			if (ret)
@@ -340,16 +341,17 @@ void vblk_data_drop(struct vblk_request *request)
 int vblk_data_map(struct vblk_request *request, struct vblk_cursor cursor)
 {
 	/* A buffer may begin and end in the middle of a page. */
-	u64 most = (request->len >> PAGE_SHIFT) + 2ULL * cursor.nr;
+	u64 most = min((request->len >> PAGE_SHIFT) + 2ULL * cursor.nr, (u64)VBLK_MAX_PAGES);
 	int ret;
+
+	if (request->len > (u64)VBLK_MAX_PAGES << PAGE_SHIFT)
+		return -E2BIG;
 
 	if (READ_ONCE(vblk_pin_data) && request->len <= VBLK_INLINE_VECS * PAGE_SIZE) {
 		if (vblk_keep(request, cursor))
 			return 0;
 		vblk_unkeep(request);
 	}
-	if (most > VBLK_MAX_PAGES)
-		return -E2BIG;
 	ret = vblk_pin_all(request, cursor, most);
 	if (ret == -EINVAL) {
 		vblk_unpin(request);

@@ -22,6 +22,9 @@ described() {
 		! git -C "$scratch" apply --numstat --whitespace=error "$1" 2>&1 | grep -i whitespace
 }
 
+# A machine that only tests has no name for git.
+export GIT_{AUTHOR,COMMITTER}_NAME=test GIT_{AUTHOR,COMMITTER}_EMAIL=test@example.org
+
 try 'all apply, one after the other' "$top/tools/qemu/build" source "$scratch/qemu"
 for patch in "$top"/tools/qemu/patches/000[1-9]-*.patch; do
 	name=${patch##*/}

@@ -2,6 +2,8 @@
 # What the tests with guests share: disks, bridges, and small guests that do what
 # they are told.
 
+[ -z "${heard-}" ] || return 0	# some have it from two others
+
 # shellcheck source=../meta/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../meta/lib.sh"
 
@@ -142,8 +144,8 @@ make_guest() {
 start_guest() {
 	: >"$heard"
 	"${qemu[@]}" -nodefaults -display none "${accel[@]}" \
-		-M "${machine:-q35},memory-backend=memory" -m $memory \
-		-object memory-backend-memfd,id=memory,size=$memory,share=on \
+		-M "${machine:-q35},memory-backend=memory" -m "$memory" \
+		-object memory-backend-memfd,id=memory,size="$memory",share=on \
 		"${boot[@]}" \
 		-chardev "file,id=console,path=$scratch/console,append=on" -serial chardev:console \
 		-qmp "unix:$scratch/qmp,server=on,wait=off" \
@@ -155,7 +157,7 @@ start_guest() {
 }
 
 is_up() {
-	within 120 boots_or_leaves
+	within 240 boots_or_leaves	# a minute, where the host is emulated and has time
 	grep -q 'the guest is up' "$heard" && return
 	tail -n 20 "$heard" "$scratch/console"
 	return 1
@@ -200,5 +202,7 @@ qmp() {
 	grep -E '^\{"(return|error)"' "$answers" | tail -n +2
 	! grep -q '^{"error"' "$answers"
 }
+
+is_running() { qmp query-status | grep '"running": true'; }
 
 answered() { [ "$(grep -cE '^\{"(return|error)"' "$answers")" = 2 ]; }

@@ -70,8 +70,6 @@ is_in_flight() {
 
 bridge_stays() { within 10 unused && ! gone "$bridge"; }
 
-is_running() { qmp query-status | grep '"running": true'; }
-
 verify_in_background() {
 	in_guest 'fio --name=verify --directory=/mnt --size=8m --direct=1 --ioengine=libaio' \
 		'--iodepth=8 --rw=randwrite --bsrange=4k-32k --verify=crc32c --verify_fatal=1 --loops=3' \

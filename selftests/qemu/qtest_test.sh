@@ -4,10 +4,9 @@
 #
 #   qtest_test.sh
 
-# shellcheck source=../guest/lib.sh
-. "$(dirname "$0")/../guest/lib.sh"
-VBLK_QEMU=$("$top/tools/qemu/build") || exit
-export VBLK_QEMU VBLK_HANDED=$scratch/handed
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+export VBLK_QEMU=$directory VBLK_HANDED=$scratch/handed
 export QTEST_QEMU_IMG=$VBLK_QEMU/qemu-img QTEST_QEMU_BINARY
 
 paths() { "$VBLK_QEMU/qos-test" -l | sed -nE 's,^# (/.*/virtio-blk.*),\1,p'; }

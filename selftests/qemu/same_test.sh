@@ -3,10 +3,8 @@
 #
 #   same_test.sh [KERNEL]   the guest's (6.12)
 
-# shellcheck source=../guest/lib.sh
-. "$(dirname "$0")/../guest/lib.sh"
-directory=$("$top/tools/qemu/build") || exit
-qemu=("$directory/qemu-system-x86_64")
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
 # All that a driver learns from the device, as the guest's kernel shows it.
 # shellcheck disable=SC2016 # for the guest's shell
@@ -15,18 +13,13 @@ seen='d=$(disk same); cd /sys/block/${d##*/}; grep -sH . queue/* size ro serial 
 # sees WAY DEVICE-OPTIONS: what a guest sees, in $scratch/WAY.
 sees() {
 	start_guest -device "virtio-blk-pci,id=main,drive=disk,serial=same,vhost=$1$2" \
-		-blockdev "driver=host_device,node-name=disk,filename=$disk,cache.direct=on,discard=unmap"
-	is_up && in_guest "$seen" >"$scratch/$1" && within 20 serves "$1"
+		-blockdev "$(node)"
+	is_up && in_guest "$seen" >"$scratch/$1" && becomes "$1"
 	local status=$?
 	cat "$scratch/$1"
 	tell o
 	ends "$guest" 30
 	return "$status"
-}
-
-serves() {
-	qmp qom-get '{"path": "/machine/peripheral/main/virtio-backend", "property": "vhost-status"}' |
-		grep -q "\"$1\""
 }
 
 # same DEVICE-OPTIONS

@@ -4,26 +4,14 @@
 #
 #   switch_test.sh [KERNEL [iothread]]   the guest's (6.12), where QEMU serves the disk
 
-# shellcheck source=../guest/lib.sh
-. "$(dirname "$0")/../guest/lib.sh"
-directory=$("$top/tools/qemu/build") || exit
-patched=$directory/qemu-system-x86_64
-qemu=("$patched")
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 megabytes=160 turns=200
 answer=$scratch/answer
 
 export DM_DISABLE_UDEV=1	# no daemon in the box makes nodes
 
 # --- what it says
-
-# asks DEVICE: for its status, in an answer.
-asks() { qmp qom-get "{\"path\": \"/machine/peripheral/$1/virtio-backend\", \"property\": \"vhost-status\"}"; }
-
-# is PATTERN [DEVICE]: that is its status.
-# shellcheck disable=SC2053 # it is a pattern
-is() { [[ $(asks "${2:-main}" | sed -E 's/.*"return": "(.*)".*/\1/') = $1 ]]; }
-
-becomes() { within 20 is "$@" || { asks "${2:-main}"; return 1; }; }
 
 serves() { becomes on "$@"; }
 
@@ -53,8 +41,11 @@ busy="fio --name=busy --filename=$disk_of_guest --direct=1 --ioengine=libaio --i
  --rw=randwrite --bsrange=4k-16k --size=32m --verify=crc32c --verify_backlog=64 --verify_fatal=1
  --verify_state_save=0 --time_based --runtime=10000 --output-format=terse"
 
+# runs_still OPTION: says what it found if that is wrong.
+runs_still() { in_guest "${still//$'\n'/} $1 >/run/still 2>&1 || { cat /run/still; false; }"; }
+
 begin_fio() {
-	in_guest "${still//$'\n'/} --do_verify=0 >/run/still 2>&1 || cat /run/still" &&
+	runs_still --do_verify=0 &&
 		in_guest "(${busy//$'\n'/} >/run/busy 2>&1; echo \$? >/run/ended) &"
 }
 
@@ -74,7 +65,7 @@ end_fio() {
 	in_guest "pkill -INT fio; while [ ! -e /run/ended ]; do sleep 0.2; done; cat /run/busy; [ \$(cat /run/ended) = 128 ]"
 }
 
-still_there() { in_guest "${still//$'\n'/} --verify_only >/run/still 2>&1 || cat /run/still"; }
+still_there() { runs_still --verify_only; }
 
 # --- what happens to it
 
@@ -175,8 +166,6 @@ plugs() {
 		in_guest 'while disk guest; do sleep 0.2; done'
 }
 
-is_gone() { ! asks "$1"; }
-
 # The whole state goes to a file, while the guest works; another QEMU goes on with it.
 leaves() {
 	qmp migrate "{\"uri\": \"file:$scratch/state\"}" && within 120 migrated &&
@@ -184,7 +173,7 @@ leaves() {
 }
 
 arrives() {
-	within 120 runs && return
+	within 120 is_running && return
 	tail -n 5 "$heard"
 	return 1
 }
@@ -194,8 +183,6 @@ migrated() {
 	grep -q '"status": "completed"' "$answer"
 }
 
-runs() { qmp query-status | grep -q '"running": true'; }
-
 resets() { again qmp system_reset && serves && in_guest "d=$disk_of_guest; [ -b \$d ]"; }
 
 # --- whom it refuses
@@ -203,7 +190,7 @@ resets() { again qmp system_reset && serves && in_guest "d=$disk_of_guest; [ -b 
 # refuses REASON DISK-OPTIONS DEVICE-OPTIONS: to begin, in words.
 refuses() {
 	local said
-	said=$(timeout 60 "$patched" -nodefaults -display none -M q35 -S \
+	said=$(timeout 60 "${qemu[@]}" -nodefaults -display none -M q35 -S \
 		-blockdev "node-name=disk,$2" -device "virtio-blk-pci,drive=disk,vhost=on,$3" 2>&1 </dev/null)
 	echo "$said"
 	[[ $said = *"$1"* ]]

@@ -94,8 +94,8 @@ TEST_F(durable, zeroes)
 	const struct virtio_blk_discard_write_zeroes range = { .num_sectors = htole32(8) };
 
 	guest_put(&self->guest, self->data, &range, sizeof(range));
-	EXPECT_EQ(VIRTIO_BLK_S_OK, request_do(self->queue, VIRTIO_BLK_T_WRITE_ZEROES, 0, self->data,
-				 sizeof(range)));
+	EXPECT_EQ(VIRTIO_BLK_S_OK,
+		  request_do(self->queue, VIRTIO_BLK_T_WRITE_ZEROES, 0, self->data, sizeof(range)));
 	EXPECT_EQ(variant->expected, trace_count("FF") + trace_count("WFS") > 0);
 }
 

@@ -4,6 +4,7 @@
  */
 #include <endian.h>
 #include <linux/fs.h>
+#include <sys/mman.h>
 
 #include "kselftest_harness.h"
 #include "lib/clock.h"
@@ -576,6 +577,51 @@ TEST_F(request, may_be_in_very_many_buffers)
 	EXPECT_EQ(0, guest_detach(&guest));
 	EXPECT_TRUE(guest_balances(&guest));
 	guest_close(&guest);
+}
+
+/* One buffer, each sector of which the VMM has in another page. */
+TEST_F(request, may_be_in_memory_of_many_pieces)
+{
+	enum { NR = 256 };
+	struct guest_region regions[GUEST_REGIONS + NR];
+	const struct virtio_blk_outhdr out = { .type = VIRTIO_BLK_T_OUT };
+	const struct virtio_blk_outhdr in = { .type = VIRTIO_BLK_T_IN };
+	const struct drv_buf bufs[] = {
+		{ self->data, HEADER }, { GUEST_HOLE, NR * SECTOR }, { self->data + PAGE, 1 },
+	};
+	char *memory = mmap(NULL, NR * PAGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *there = disk_buffer(NR * SECTOR), data[SECTOR];
+
+	ASSERT_NE(MAP_FAILED, memory);
+	memcpy(regions, self->guest.regions, sizeof(self->guest.regions));
+	for (int i = 0; i < NR; i++) {
+		char *piece = memory + i * PAGE + i % 8 * SECTOR;
+
+		data_make(piece, SECTOR, i);
+		regions[GUEST_REGIONS + i] =
+			(struct guest_region) { GUEST_HOLE + i * SECTOR, SECTOR, piece };
+	}
+	ASSERT_EQ(0, guest_set_regions(&self->guest, regions, ARRAY_SIZE(regions)));
+
+	guest_put(&self->guest, self->data, &out, HEADER);
+	ASSERT_EQ(0, request_add_raw(self->queue, bufs, 2, 1));
+	guest_kick(self->queue);
+	ASSERT_EQ(0, request_wait_all(self->queue));
+	ASSERT_TRUE(guest_is(&self->guest, self->data + PAGE, OK, 1));
+	ASSERT_TRUE(disk_read(self->disk, there, NR * SECTOR, 0));
+	for (int i = 0; i < NR; i++) {
+		data_make(data, SECTOR, i);
+		ASSERT_EQ(0, memcmp(data, there + i * SECTOR, SECTOR));
+	}
+
+	memset(memory, 0, NR * PAGE);
+	guest_put(&self->guest, self->data, &in, HEADER);
+	ASSERT_EQ(0, request_add_raw(self->queue, bufs, 1, 2));
+	guest_kick(self->queue);
+	ASSERT_EQ(0, request_wait_all(self->queue));
+	for (int i = 0; i < NR; i++)
+		ASSERT_EQ(0, memcmp(regions[GUEST_REGIONS + i].mem, there + i * SECTOR, SECTOR));
 }
 
 /* 4 GiB are more than a bio can say; this disk takes 32 GiB. */

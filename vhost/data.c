@@ -78,18 +78,32 @@ int vblk_data_copy(const struct vblk_memory *memory, struct vblk_cursor *cursor,
 	return len ? -EFAULT : 0;
 }
 
-/* Have room for one more vector; they are @most in the end. */
-static int vblk_more_vecs(struct vblk_request *request, u64 most)
+static void vblk_free_vecs(struct vblk_request *request)
+{
+	if (likely(request->vecs == request->inline_vecs))
+		return;
+	kvfree(request->vecs);
+	request->vecs = request->inline_vecs;
+	request->max_vecs = VBLK_INLINE_VECS;
+}
+
+/* Have room for one more vector. */
+static int vblk_more_vecs(struct vblk_request *request)
 {
 	struct bio_vec *vecs;
+	u64 max;
 
-	if (likely(request->vecs != request->inline_vecs || request->nr_vecs < VBLK_INLINE_VECS))
+	if (likely(request->nr_vecs < request->max_vecs))
 		return 0;
-	vecs = kvmalloc_array(most, sizeof(*vecs), GFP_KERNEL_ACCOUNT);
+	/* Most buffers are of whole pages. */
+	max = max((request->len >> PAGE_SHIFT) + 2, 2ULL * request->max_vecs);
+	vecs = kvmalloc_array(max, sizeof(*vecs), GFP_KERNEL_ACCOUNT);
 	if (!vecs)
 		return -ENOMEM;
-	memcpy(vecs, request->inline_vecs, sizeof(request->inline_vecs));
+	memcpy(vecs, request->vecs, array_size(request->nr_vecs, sizeof(*vecs)));
+	vblk_free_vecs(request);
 	request->vecs = vecs;
+	request->max_vecs = max;
 	return 0;
 }
 
@@ -131,8 +145,7 @@ static bool vblk_page_follows(struct page *page, struct page *before, u32 nr)
 }
 
 /* Add pages in a row to the vectors, to the last one if they follow it. */
-static int vblk_add_pages(struct vblk_request *request, struct page *page, u32 offset, u32 len,
-			  u64 most)
+static int vblk_add_pages(struct vblk_request *request, struct page *page, u32 offset, u32 len)
 {
 	struct bio_vec *last = &request->vecs[request->nr_vecs] - 1;
 	int ret;
@@ -144,7 +157,7 @@ static int vblk_add_pages(struct vblk_request *request, struct page *page, u32 o
 		last->bv_len += len;
 		return 0;
 	}
-	ret = vblk_more_vecs(request, most);
+	ret = vblk_more_vecs(request);
 	if (!ret)
 		bvec_set_page(&request->vecs[request->nr_vecs++], page, len, offset);
 	return ret;
@@ -161,7 +174,7 @@ static u32 vblk_count_row(struct page **pages, u32 nr)
 }
 
 /* Add @nr of the queue's @pages, or let go of them: @len bytes from @offset on. */
-static int vblk_add_pinned(struct vblk_request *request, u32 nr, u32 offset, u32 len, u64 most)
+static int vblk_add_pinned(struct vblk_request *request, u32 nr, u32 offset, u32 len)
 {
 	struct page **pages = request->queue->pages;
 	u32 row, piece;
@@ -170,7 +183,7 @@ static int vblk_add_pinned(struct vblk_request *request, u32 nr, u32 offset, u32
 	for (; nr; pages += row, nr -= row, offset = 0, len -= piece) {
 		row = vblk_count_row(pages, nr);
 		piece = min_t(u32, len, row * PAGE_SIZE - offset);
-		ret = vblk_add_pages(request, *pages, offset, piece, most);
+		ret = vblk_add_pages(request, *pages, offset, piece);
 		if (ret) {
 			unpin_user_pages(pages, nr);
 			request->queue->stats.unpins += nr;
@@ -181,7 +194,7 @@ static int vblk_add_pinned(struct vblk_request *request, u32 nr, u32 offset, u32
 }
 
 /* Pin @len bytes of the owner's memory from @user on. */
-static int vblk_pin(struct vblk_request *request, unsigned long user, u32 len, u64 most)
+static int vblk_pin(struct vblk_request *request, unsigned long user, u32 len)
 {
 	unsigned int flags = vblk_request_writes(request) ? 0 : FOLL_WRITE;
 	struct vblk_queue *queue = request->queue;
@@ -196,7 +209,7 @@ static int vblk_pin(struct vblk_request *request, unsigned long user, u32 len, u
 			return nr == -ENOMEM ? nr : -EFAULT;
 		queue->stats.pins += nr;
 		piece = min_t(u32, len, nr * PAGE_SIZE - offset);
-		ret = vblk_add_pinned(request, nr, offset, piece, most);
+		ret = vblk_add_pinned(request, nr, offset, piece);
 		if (ret)
 			return ret;
 	}
@@ -209,7 +222,7 @@ static bool vblk_is_aligned(const struct vblk_limits *limits, u64 at, u32 len)
 }
 
 /* -EINVAL if the disk cannot take the buffers as they are, or they are in too many pages. */
-static int vblk_pin_all(struct vblk_request *request, struct vblk_cursor cursor, u64 most)
+static int vblk_pin_all(struct vblk_request *request, struct vblk_cursor cursor)
 {
 	const struct vblk_queue *queue = request->queue;
 	u64 guest, pages = 0, len = request->len;
@@ -225,7 +238,7 @@ static int vblk_pin_all(struct vblk_request *request, struct vblk_cursor cursor,
 			pages += DIV_ROUND_UP((u64)offset_in_page(user) + part, PAGE_SIZE);
 			if (!vblk_is_aligned(&queue->limits, user, part) || pages > VBLK_MAX_PAGES)
 				return -EINVAL;
-			ret = vblk_pin(request, user, part, most);
+			ret = vblk_pin(request, user, part);
 			if (ret)
 				return ret;
 		}
@@ -254,13 +267,13 @@ static bool vblk_keep(struct vblk_request *request, struct vblk_cursor cursor)
 				return false;
 			request->pins[request->nr_pins++] = pin;	/* no more than vectors */
 			part = min_t(u32, piece, PAGE_SIZE - offset_in_page(guest));
-			vblk_add_pages(request, pin->page, offset_in_page(guest), part, 0);
+			vblk_add_pages(request, pin->page, offset_in_page(guest), part);
 		}
 	}
 	return true;
 }
 
-static int vblk_alloc_bounce(struct vblk_request *request, u64 most)
+static int vblk_alloc_bounce(struct vblk_request *request)
 {
 	u64 len = request->len;
 	struct page *page;
@@ -268,7 +281,7 @@ static int vblk_alloc_bounce(struct vblk_request *request, u64 most)
 
 	request->bounced = true;
 	for (; len; len -= piece) {
-		if (vblk_more_vecs(request, most))
+		if (vblk_more_vecs(request))
 			return -ENOMEM;
 		/* Disks may write less than they say. */
 		page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
@@ -292,7 +305,7 @@ static int vblk_copy_bounced(struct vblk_request *request, struct vblk_cursor cu
 	return ret;
 }
 
-static int vblk_bounce(struct vblk_request *request, struct vblk_cursor cursor, u64 most)
+static int vblk_bounce(struct vblk_request *request, struct vblk_cursor cursor)
 {
 	int ret;
 
@@ -303,7 +316,7 @@ static int vblk_bounce(struct vblk_request *request, struct vblk_cursor cursor, 
 		memcpy(request->segs, cursor.seg, array_size(cursor.nr, sizeof(*cursor.seg)));
 		request->nr_segs = cursor.nr;
 	}
-	ret = vblk_alloc_bounce(request, most);
+	ret = vblk_alloc_bounce(request);
 	if (!ret && vblk_request_writes(request))
 		ret = vblk_copy_bounced(request, cursor, false);
 	request->queue->stats.bounced++;
@@ -319,10 +332,7 @@ static int vblk_bounce(struct vblk_request *request, struct vblk_cursor cursor, 
 void vblk_data_drop(struct vblk_request *request)
 {
 	vblk_unpin(request);
-	if (unlikely(request->vecs != request->inline_vecs)) {
-		kvfree(request->vecs);
-		request->vecs = request->inline_vecs;
-	}
+	vblk_free_vecs(request);
 	if (unlikely(request->segs)) {
 		kvfree(request->segs);
 		request->segs = NULL;
@@ -340,22 +350,19 @@ void vblk_data_drop(struct vblk_request *request)
  */
 int vblk_data_map(struct vblk_request *request, struct vblk_cursor cursor)
 {
-	/* A buffer may begin and end in the middle of a page. */
-	u64 most = min((request->len >> PAGE_SHIFT) + 2ULL * cursor.nr, (u64)VBLK_MAX_PAGES);
 	int ret;
 
 	if (request->len > (u64)VBLK_MAX_PAGES << PAGE_SHIFT)
 		return -E2BIG;
-
 	if (READ_ONCE(vblk_pin_data) && request->len <= VBLK_INLINE_VECS * PAGE_SIZE) {
 		if (vblk_keep(request, cursor))
 			return 0;
 		vblk_unkeep(request);
 	}
-	ret = vblk_pin_all(request, cursor, most);
+	ret = vblk_pin_all(request, cursor);
 	if (ret == -EINVAL) {
 		vblk_unpin(request);
-		ret = vblk_bounce(request, cursor, most);
+		ret = vblk_bounce(request, cursor);
 	}
 	if (ret)
 		vblk_data_drop(request);

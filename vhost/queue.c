@@ -396,6 +396,7 @@ static int vblk_queue_alloc(struct vblk_queue *queue)
 	for (i = 0; i < queue->num; i++) {
 		queue->requests[i].queue = queue;
 		queue->requests[i].vecs = queue->requests[i].inline_vecs;
+		queue->requests[i].max_vecs = VBLK_INLINE_VECS;
 		queue->free[queue->nr_free++] = &queue->requests[i];
 	}
 	return 0;

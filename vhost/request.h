@@ -51,6 +51,7 @@ struct vblk_queue;
  *	there is none
  * @vecs: the data: pinned pages of the owner, or ours
  * @nr_vecs: number of those
+ * @max_vecs: and how many there is room for
  * @nr_pins: number of @pins
  * @segs: for @bounced and to read, where the data goes
  * @nr_segs: number of those
@@ -85,6 +86,7 @@ struct vblk_request {
 	struct vblk_pin *status_pin;
 	struct bio_vec *vecs;
 	u32 nr_vecs;
+	u32 max_vecs;
 	u32 nr_pins;
 	u32 nr_segs;
 	struct vr_seg *segs;

@@ -525,7 +525,7 @@ TEST_F(request, mixes_up_no_answers)
 static int run_in_sectors(struct guest *guest, __u32 type, __u64 data, __u32 nr)
 {
 	const struct virtio_blk_outhdr header = { .type = type };
-	struct drv_buf *bufs = calloc(nr + 2, sizeof(*bufs));
+	static struct drv_buf bufs[32768];
 	__u64 head = guest_alloc(guest, HEADER + 1, 64);
 	__u8 status;
 	int ret;
@@ -540,7 +540,6 @@ static int run_in_sectors(struct guest *guest, __u32 type, __u64 data, __u32 nr)
 		ret = request_add_raw(guest->queues, bufs, nr + 1, 1);
 	else
 		ret = request_add_raw(guest->queues, bufs, 1, nr + 1);
-	free(bufs);
 	guest_kick(guest->queues);
 	ret = ret ?: request_wait_all(guest->queues);
 	guest_get(guest, &status, head + HEADER, 1);

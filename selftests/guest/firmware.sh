@@ -1,6 +1,5 @@
 # shellcheck shell=bash
-# Firmware finds a boot loader, and that a kernel, on a disk. Who has this says by
-# is_served() whether the module serves the disk.
+# Firmware finds a boot loader, and that a kernel, on a disk.
 
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -8,8 +8,6 @@
 . "$(dirname "$0")/firmware.sh"
 socket=$scratch/socket
 
-is_served() { ! unused; }
-
 make_disk firmware 96 || exit
 make_guest "${1:-6.12}" vfat nls_cp437 nls_ascii
 make_bootable

@@ -66,6 +66,9 @@ kill_now() {
 # Nobody has a device of the module open.
 unused() { [ "$(cat /sys/module/vhost_blk/refcnt)" = 0 ]; }
 
+# The module serves the disk of a guest: nobody else has the device open.
+is_served() { ! unused; }
+
 # --- guests that are boxes
 
 # show_guest FILE: the results in what it said there are ours.

@@ -1,6 +1,5 @@
 # shellcheck shell=bash
-# A guest's disk by each transport of virtio that QEMU has. Who has this says by
-# is_served() whether the module serves the disk.
+# A guest's disk by each transport of virtio that QEMU has.
 
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -8,8 +8,6 @@
 . "$(dirname "$0")/transport.sh"
 socket=$scratch/socket
 
-is_served() { ! unused; }
-
 make_disk transport 64 || exit
 make_guest "${1:-6.12}"
 take_qemu "${2:-trixie}"

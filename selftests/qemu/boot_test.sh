@@ -8,8 +8,6 @@
 # shellcheck source=../guest/firmware.sh
 . "$top/selftests/guest/firmware.sh"
 
-is_served() { becomes on; }
-
 make_disk firmware 96 || exit
 make_guest "${1:-6.12}" vfat nls_cp437 nls_ascii
 make_bootable

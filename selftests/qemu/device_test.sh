@@ -10,8 +10,6 @@
 . "$top/selftests/guest/transport.sh"
 options=id=main,drive=disk,serial=transport
 
-is_served() { becomes on; }
-
 # plug NAME OPTIONS [WORDS]: such a device, of the node "disk", comes to the guest, and QEMU
 # says these.
 plug() { try "$1: comes" comes "$2" "${3-\"\"}"; }

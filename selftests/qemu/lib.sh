@@ -23,4 +23,7 @@ is() { [[ $(asks "${2:-main}" | sed -E 's/.*"return": "(.*)".*/\1/') = $1 ]]; }
 
 becomes() { within 20 is "$@" || { asks "${2:-main}"; return 1; }; }
 
+# is_served [DEVICE]: by the kernel, as QEMU says.
+is_served() { becomes on "$@"; }
+
 is_gone() { ! asks "$1"; }

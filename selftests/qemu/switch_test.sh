@@ -13,8 +13,6 @@ export DM_DISABLE_UDEV=1	# no daemon in the box makes nodes
 
 # --- what it says
 
-serves() { becomes on "$@"; }
-
 # job ID STATUS: it comes to that; a job that is gone has ended.
 job() { within 60 has_come "$@"; }
 
@@ -140,7 +138,7 @@ snapshots() {
 
 commits() {
 	qmp block-commit '{"job-id": "commit", "device": "overlay"}' && job commit ready && works &&
-		qmp job-complete '{"id": "commit"}' && job commit gone && serves &&
+		qmp job-complete '{"id": "commit"}' && job commit gone && is_served &&
 		qmp blockdev-del '{"node-name": "overlay"}'
 }
 
@@ -159,7 +157,7 @@ has_size() { [ "$(in_guest "cat /sys/block/\${d##*/}/size")" = $((megabytes << 1
 # shellcheck disable=SC2016 # for the guest's shell
 plugs() {
 	qmp device_add "{\"driver\": \"virtio-blk-pci\", \"id\": \"guest\", \"drive\": \"spare\", \"serial\": \"guest\", \"bus\": \"socket1\", \"vhost\": \"on\"}" &&
-		serves guest &&
+		is_served guest &&
 		in_guest 'until disk guest; do sleep 0.2; done; dd if=$(disk guest) of=/dev/null bs=1M count=8 iflag=direct' &&
 		qmp device_del '{"id": "guest"}' &&
 		within 60 is_gone guest &&
@@ -183,7 +181,7 @@ migrated() {
 	grep -q '"status": "completed"' "$answer"
 }
 
-resets() { again qmp system_reset && serves && in_guest "d=$disk_of_guest; [ -b \$d ]"; }
+resets() { again qmp system_reset && is_served && in_guest "d=$disk_of_guest; [ -b \$d ]"; }
 
 # --- whom it refuses
 
@@ -220,7 +218,7 @@ port=(-device "pcie-root-port,id=socket1")
 
 survive() {
 	try "$1" "${@:2}"
-	try 'then the kernel serves it again' serves
+	try 'then the kernel serves it again' is_served
 	try 'and fio goes on' works
 }
 
@@ -255,7 +253,7 @@ try 'a guest boots' is_up
 [ $failures = 0 ] || finish
 in_guest "d=$disk_of_guest"
 add_spare
-try 'the kernel serves its disk' serves
+try 'the kernel serves its disk' is_served
 try 'fio works on it' begin_fio
 try 'fio works' works
 survive 'is stopped and goes on' pauses

@@ -266,31 +266,14 @@ static bool is_on_disk(const SELF *self, __u32 len)
 /* Places in the guest's memory with room for 4 pages, apart from each other. */
 #define SCATTERED(i)	(GUEST_MAIN + MIB + (i) * 5 * PAGE)
 
-/*
- * Header, status, and between them @nr buffers of @len bytes all over the memory, the
- * first of them at its end: none follows another.
- */
+/* @nr buffers of @len bytes all over the memory, the first at its end: none follows another. */
 static int run_scattered(SELF *self, __u32 type, __u32 nr, __u32 len)
 {
-	struct virtio_blk_outhdr header = { .type = type, .sector = PLACE / SECTOR };
-	const __u64 status = GUEST_MAIN + PAGE;
-	struct drv_buf bufs[256] = { { GUEST_MAIN, HEADER } };
-	__u8 byte;
-	int ret;
+	struct drv_buf bufs[256];
 
-	guest_put(&self->guest, GUEST_MAIN, &header, HEADER);
-	guest_set(&self->guest, status, STATUS_NONE, 1);
 	for (__u32 i = 0; i < nr; i++)
-		bufs[1 + i] = (struct drv_buf) { SCATTERED(nr - i), len };
-	bufs[1 + nr] = (struct drv_buf) { status, 1 };
-	if (type == VIRTIO_BLK_T_OUT)
-		ret = request_add_raw(self->queue, bufs, 1 + nr, 1);
-	else
-		ret = request_add_raw(self->queue, bufs, 1, nr + 1);
-	guest_kick(self->queue);
-	ret = ret ?: request_wait_all(self->queue);
-	guest_get(&self->guest, &byte, status, 1);
-	return ret ?: byte;
+		bufs[i] = (struct drv_buf) { SCATTERED(nr - i), len };
+	return request_do_in(self->queue, type, PLACE / SECTOR, bufs, nr);
 }
 
 /* More of them than one bio has room for, in segments or in pages. */

@@ -518,32 +518,14 @@ TEST_F(request, mixes_up_no_answers)
 	drop_disk(self, &disk);
 }
 
-/*
- * A sector in each of @nr buffers, the first of them at the end of the data, between
- * header and status: what became of it.
- */
+/* A sector in each of @nr buffers, the first of them at the end of the data. */
 static int run_in_sectors(struct guest *guest, __u32 type, __u64 data, __u32 nr)
 {
-	const struct virtio_blk_outhdr header = { .type = type };
 	static struct drv_buf bufs[32768];
-	__u64 head = guest_alloc(guest, HEADER + 1, 64);
-	__u8 status;
-	int ret;
 
-	guest_put(guest, head, &header, HEADER);
-	guest_set(guest, head + HEADER, STATUS_NONE, 1);
-	bufs[0] = (struct drv_buf) { head, HEADER };
-	for (__u32 i = 1; i <= nr; i++)
-		bufs[i] = (struct drv_buf) { data + (nr - i) * SECTOR, SECTOR };
-	bufs[nr + 1] = (struct drv_buf) { head + HEADER, 1 };
-	if (type == VIRTIO_BLK_T_OUT)
-		ret = request_add_raw(guest->queues, bufs, nr + 1, 1);
-	else
-		ret = request_add_raw(guest->queues, bufs, 1, nr + 1);
-	guest_kick(guest->queues);
-	ret = ret ?: request_wait_all(guest->queues);
-	guest_get(guest, &status, head + HEADER, 1);
-	return ret ?: status;
+	for (__u32 i = 0; i < nr; i++)
+		bufs[i] = (struct drv_buf) { data + (nr - 1 - i) * SECTOR, SECTOR };
+	return request_do_in(guest->queues, type, 0, bufs, nr);
 }
 
 /* As many as the longest ring has descriptors, where the disk can take them, and not. */
@@ -583,11 +565,7 @@ TEST_F(request, may_be_in_memory_of_many_pieces)
 {
 	enum { NR = 256 };
 	struct guest_region regions[GUEST_REGIONS + NR];
-	const struct virtio_blk_outhdr out = { .type = VIRTIO_BLK_T_OUT };
-	const struct virtio_blk_outhdr in = { .type = VIRTIO_BLK_T_IN };
-	const struct drv_buf bufs[] = {
-		{ self->data, HEADER }, { GUEST_HOLE, NR * SECTOR }, { self->data + PAGE, 1 },
-	};
+	const struct drv_buf buf = { GUEST_HOLE, NR * SECTOR };
 	char *memory = mmap(NULL, NR * PAGE, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *there = disk_buffer(NR * SECTOR), data[SECTOR];
@@ -603,11 +581,7 @@ TEST_F(request, may_be_in_memory_of_many_pieces)
 	}
 	ASSERT_EQ(0, guest_set_regions(&self->guest, regions, ARRAY_SIZE(regions)));
 
-	guest_put(&self->guest, self->data, &out, HEADER);
-	ASSERT_EQ(0, request_add_raw(self->queue, bufs, 2, 1));
-	guest_kick(self->queue);
-	ASSERT_EQ(0, request_wait_all(self->queue));
-	ASSERT_TRUE(guest_is(&self->guest, self->data + PAGE, OK, 1));
+	ASSERT_EQ(OK, request_do_in(self->queue, VIRTIO_BLK_T_OUT, 0, &buf, 1));
 	ASSERT_TRUE(disk_read(self->disk, there, NR * SECTOR, 0));
 	for (int i = 0; i < NR; i++) {
 		data_make(data, SECTOR, i);
@@ -615,10 +589,7 @@ TEST_F(request, may_be_in_memory_of_many_pieces)
 	}
 
 	memset(memory, 0, NR * PAGE);
-	guest_put(&self->guest, self->data, &in, HEADER);
-	ASSERT_EQ(0, request_add_raw(self->queue, bufs, 1, 2));
-	guest_kick(self->queue);
-	ASSERT_EQ(0, request_wait_all(self->queue));
+	ASSERT_EQ(OK, request_do_in(self->queue, VIRTIO_BLK_T_IN, 0, &buf, 1));
 	for (int i = 0; i < NR; i++)
 		ASSERT_EQ(0, memcmp(regions[GUEST_REGIONS + i].mem, there + i * SECTOR, SECTOR));
 }

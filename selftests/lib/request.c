@@ -362,6 +362,35 @@ int request_do(struct guest_queue *queue, __u32 type, __u64 sector, __u64 data, 
 	return request_run(queue, &request);
 }
 
+int request_do_in(struct guest_queue *queue, __u32 type, __u64 sector,
+		  const struct drv_buf *data, __u32 nr)
+{
+	const struct virtio_blk_outhdr header = { .type = type, .sector = sector };
+	struct drv_buf *bufs = calloc(nr + 2, sizeof(*bufs));
+	struct guest *guest = queue->guest;
+	__u64 top = guest->top, head = guest_alloc(guest, HEADER + 1, 64);
+	__u8 status;
+	int ret;
+
+	if (!bufs)
+		return -ENOMEM;
+	guest_put(guest, head, &header, HEADER);
+	guest_set(guest, head + HEADER, STATUS_NONE, 1);
+	bufs[0] = (struct drv_buf) { head, HEADER };
+	memcpy(&bufs[1], data, nr * sizeof(*bufs));
+	bufs[nr + 1] = (struct drv_buf) { head + HEADER, 1 };
+	if (type == VIRTIO_BLK_T_OUT)
+		ret = request_add_raw(queue, bufs, nr + 1, 1);
+	else
+		ret = request_add_raw(queue, bufs, 1, nr + 1);
+	free(bufs);
+	guest_kick(queue);
+	ret = ret ?: request_wait_all(queue);
+	guest_get(guest, &status, head + HEADER, 1);
+	guest->top = top;
+	return ret ?: status;
+}
+
 bool request_works(struct guest_queue *queue)
 {
 	__u64 top = queue->guest->top;

@@ -93,6 +93,9 @@ int request_poll(struct guest_queue *queue);
 /* All of that: the status, or minus an error, -EFAULT if what it may not was written. */
 int request_run(struct guest_queue *queue, struct request *request);
 int request_do(struct guest_queue *queue, __u32 type, __u64 sector, __u64 data, __u32 len);
+/* With its data in @nr buffers of any kind, and header and status in one each. */
+int request_do_in(struct guest_queue *queue, __u32 type, __u64 sector,
+		  const struct drv_buf *data, __u32 nr);
 
 /* Is the queue alive? Reads a sector, whatever is in it. */
 bool request_works(struct guest_queue *queue);

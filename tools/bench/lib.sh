@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# What the comparisons share. Who has it has ratios(), lines "NAME CELL OURS THEIRS" of
+# what is compared in the end.
+
+set -euo pipefail
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
+
+die() { echo "${0##*/}: $*" >&2; exit 1; }
+
+is_in_a_box() { [ -e /run/vhost-blk/job ]; }
+
+until_there() {
+	for _ in {1..100}; do
+		[ ! -e "$1" ] || return 0
+		sleep 0.1
+	done
+	die "$1 is not there"
+}
+
+# Memory that is shared is in huge pages as well, for who asks for them.
+allow_huge_pages() { echo advise >/sys/kernel/mm/transparent_hugepage/shmem_enabled; }
+
+# start_daemon DISK SOCKET [THREAD-OPTIONS]: a disk as QEMU's daemon serves it, which is as
+# lean as it can be set up; its process in $daemon.
+start_daemon() {
+	qemu-storage-daemon --object "iothread,id=thread${3-}" \
+		--blockdev "driver=host_device,node-name=disk,filename=$1,cache.direct=on,aio=io_uring" \
+		--export "type=vhost-user-blk,id=export,node-name=disk,iothread=thread,addr.type=unix,addr.path=$2,writable=on,num-queues=2" &
+	# shellcheck disable=SC2034 # for those who read this file
+	daemon=$!
+	until_there "$2"
+}
+
+# show NAME KERNEL MODE BOX-OPTION...: what comes of the same command in a box of that kernel.
+show() {
+	local out=$top/build/box/$1
+	"$top/tools/vm/box" run "${@:4}" -o "$out" "$2" "$top/tools/bench/${0##*/}" "$3"
+	ratios >"$out/ratios"
+	"$top/tools/vm/root" enter trixie "$top/tools/bench/report" "$1" "$out"
+}

@@ -368,12 +368,13 @@ int request_do_in(struct guest_queue *queue, __u32 type, __u64 sector,
 	const struct virtio_blk_outhdr header = { .type = type, .sector = sector };
 	struct drv_buf *bufs = calloc(nr + 2, sizeof(*bufs));
 	struct guest *guest = queue->guest;
-	__u64 top = guest->top, head = guest_alloc(guest, HEADER + 1, 64);
+	__u64 top = guest->top, head;
 	__u8 status;
 	int ret;
 
 	if (!bufs)
 		return -ENOMEM;
+	head = guest_alloc(guest, HEADER + 1, 64);
 	guest_put(guest, head, &header, HEADER);
 	guest_set(guest, head + HEADER, STATUS_NONE, 1);
 	bufs[0] = (struct drv_buf) { head, HEADER };

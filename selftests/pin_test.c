@@ -17,6 +17,7 @@
 #define PINS	256
 
 #define SEED	7
+#define OTHERS	16	/* few enough to share no slot with the page */
 #define SLOW_US	300000UL
 
 static struct disk disk, slow;
@@ -229,6 +230,33 @@ TEST_F(pin, outlives_the_page)
 	EXPECT_TRUE(guest_balances(&self->guest));
 	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
 	ASSERT_TRUE(reads_well(self));
+}
+
+/* Whom the worker serves next has another page, though it is at work for others. */
+TEST_F(pin, ends_while_the_worker_is_at_work)
+{
+	struct request others[OTHERS], last = {
+		.type = VIRTIO_BLK_T_IN, .sector = 8, .data = self->data, .len = PAGE,
+	};
+	int advice = variant->shared ? MADV_REMOVE : MADV_DONTNEED;
+
+	for (int i = 0; i < OTHERS; i++)
+		others[i] = (struct request) {
+			.type = VIRTIO_BLK_T_IN, .sector = 16, .len = PAGE,
+			.data = request_alloc(&self->guest, PAGE, 0),
+		};
+	ASSERT_TRUE(reads_well(self));
+	for (long end = now_ms() + test_ms(); now_ms() < end;) {
+		for (int i = 0; i < OTHERS; i++)
+			ASSERT_EQ(0, request_add(self->queue, &others[i]));
+		guest_kick(self->queue);
+		ASSERT_EQ(0, madvise(self->at, PAGE, advice));
+		ASSERT_EQ(0, request_add(self->queue, &last));
+		guest_kick(self->queue);
+		ASSERT_EQ(0, request_wait_all(self->queue));
+		ASSERT_EQ(VIRTIO_BLK_S_OK, last.status);
+		ASSERT_TRUE(data_is(&self->guest, self->data, PAGE, SEED));
+	}
 }
 
 /* A child has the page as it was, and the parent goes on with it. */

@@ -110,8 +110,7 @@ static int vblk_more_vecs(struct vblk_request *request)
 static void vblk_unkeep(struct vblk_request *request)
 {
 	while (request->nr_pins)
-		vblk_pins_put(&request->queue->pins, request->pins[--request->nr_pins],
-			      !vblk_request_writes(request));
+		vblk_pins_put(request->pins[--request->nr_pins], !vblk_request_writes(request));
 	request->nr_vecs = 0;
 }
 

@@ -27,8 +27,9 @@ MODULE_PARM_DESC(pins, "pages of the guest that each queue keeps pinned (256), 0
 /* Under @lock. */
 static void vblk_pin_forget(struct vblk_pins *pins, struct vblk_pin *pin)
 {
-	if (pin->users) {
-		pin->stale = true;
+	if (pins->busy || pin->users) {
+		WRITE_ONCE(pin->stale, true);
+		pins->stale = true;
 		return;
 	}
 	unpin_user_page(pin->page);
@@ -63,6 +64,17 @@ static const struct mmu_interval_notifier_ops vblk_pins_notifier_ops = {
 	.invalidate = vblk_pins_invalidate,
 };
 
+/* Let go of what is stale, and was in use when it became so; under @lock. */
+static void vblk_pins_sweep(struct vblk_pins *pins)
+{
+	struct vblk_pin *pin;
+
+	pins->stale = false;
+	for (pin = pins->slots; pin < pins->slots + pins->nr; pin++)
+		if (pin->page && pin->stale)
+			vblk_pin_forget(pins, pin);
+}
+
 void vblk_pins_init(struct vblk_pins *pins)
 {
 	spin_lock_init(&pins->lock);
@@ -88,6 +100,9 @@ void vblk_pins_alloc(struct vblk_pins *pins)
  */
 void vblk_pins_free(struct vblk_pins *pins)
 {
+	spin_lock(&pins->lock);
+	vblk_pins_sweep(pins);
+	spin_unlock(&pins->lock);
 	kvfree(pins->slots);
 	pins->slots = NULL;
 	pins->nr = 0;
@@ -121,7 +136,8 @@ void vblk_pins_watch(struct vblk_pins *pins, const struct vblk_memory *memory)
 
 /**
  * vblk_pins_unwatch() - undo vblk_pins_watch(), if it did anything
- * @pins: those of a queue; pages in use are let go by who uses them
+ * @pins: those of a queue, which nobody serves; pages in use are not let go of before
+ *	vblk_pins_end() or vblk_pins_free()
  *
  * Context: may sleep; the owner's memory is still there.
  */
@@ -139,12 +155,42 @@ void vblk_pins_unwatch(struct vblk_pins *pins)
 	account_locked_vm(mm, pins->nr, false);
 }
 
+/**
+ * vblk_pins_begin() - have the slots for oneself
+ * @pins: those of a queue
+ *
+ * The notifier only marks what it finds until vblk_pins_end(), so that the worker need
+ * not lock for each page.
+ *
+ * Context: the worker, under the queue's mutex.
+ */
+void vblk_pins_begin(struct vblk_pins *pins)
+{
+	spin_lock(&pins->lock);
+	pins->busy = true;
+	spin_unlock(&pins->lock);
+}
+
+/**
+ * vblk_pins_end() - undo vblk_pins_begin()
+ * @pins: those of a queue
+ */
+void vblk_pins_end(struct vblk_pins *pins)
+{
+	spin_lock(&pins->lock);
+	pins->busy = false;
+	if (unlikely(pins->stale))
+		vblk_pins_sweep(pins);
+	spin_unlock(&pins->lock);
+}
+
 /* The page has a slot, but it is not there. False if it cannot be kept. */
 static bool vblk_pin_fill(struct vblk_pins *pins, struct vblk_pin *pin,
 			  const struct vblk_memory *memory, u64 frame)
 {
+	struct page *page, *unwanted;
 	unsigned long user, seq;
-	struct page *page, *other;
+	bool valid;
 
 	/* A page of the guest may be parts of two of the owner's. */
 	if (vblk_memory_translate(memory, frame << PAGE_SHIFT, PAGE_SIZE, &user) != PAGE_SIZE ||
@@ -155,17 +201,17 @@ static bool vblk_pin_fill(struct vblk_pins *pins, struct vblk_pin *pin,
 		return false;
 
 	spin_lock(&pins->lock);
-	other = page;
-	if (!mmu_interval_read_retry(&pins->notifier, seq)) {
-		other = pin->page;
+	valid = !mmu_interval_read_retry(&pins->notifier, seq);
+	unwanted = valid ? pin->page : page;
+	if (valid) {
 		*pin = (struct vblk_pin) { .page = page, .frame = frame, .user = user, .users = 1 };
 		pins->pinned++;
-		pins->unpinned += !!other;
+		pins->unpinned += !!unwanted;
 	}
 	spin_unlock(&pins->lock);
-	if (other)
-		unpin_user_page(other);
-	return other != page;
+	if (unwanted)
+		unpin_user_page(unwanted);
+	return valid;
 }
 
 /**
@@ -174,7 +220,7 @@ static bool vblk_pin_fill(struct vblk_pins *pins, struct vblk_pin *pin,
  * @memory: the guest's memory
  * @guest: any address of the guest within the page
  *
- * Context: the worker, under the queue's mutex.
+ * Context: the worker, from vblk_pins_begin() to vblk_pins_end().
  * Return: the page, to be put, or NULL if it cannot be kept
  */
 struct vblk_pin *vblk_pins_get(struct vblk_pins *pins, const struct vblk_memory *memory,
@@ -182,36 +228,29 @@ struct vblk_pin *vblk_pins_get(struct vblk_pins *pins, const struct vblk_memory 
 {
 	u64 frame = guest >> PAGE_SHIFT;
 	struct vblk_pin *pin;
-	bool found, used;
 
 	if (!pins->watched)
 		return NULL;
 	pin = &pins->slots[frame & (pins->nr - 1)];
-	spin_lock(&pins->lock);
-	used = pin->users;
-	found = pin->page && pin->frame == frame && !pin->stale;
-	if (likely(found))
+	/* What becomes stale now is in use by those who came before that. */
+	if (likely(pin->page && pin->frame == frame && !READ_ONCE(pin->stale))) {
 		pin->users++;
-	spin_unlock(&pins->lock);
-	if (likely(found))
 		return pin;
-	return !used && vblk_pin_fill(pins, pin, memory, frame) ? pin : NULL;
+	}
+	return !pin->users && vblk_pin_fill(pins, pin, memory, frame) ? pin : NULL;
 }
 
 /**
  * vblk_pins_put() - a request uses a page no more
- * @pins: those of the queue
  * @pin: as vblk_pins_get() told
  * @dirty: it was written to
  *
- * Context: the worker, under the queue's mutex, or who frees the queue.
+ * Context: the worker, from vblk_pins_begin() to vblk_pins_end(), or, while they are
+ * not watched, who stops the queue.
  */
-void vblk_pins_put(struct vblk_pins *pins, struct vblk_pin *pin, bool dirty)
+void vblk_pins_put(struct vblk_pin *pin, bool dirty)
 {
 	if (dirty && !PageDirty(pin->page))
 		set_page_dirty_lock(pin->page);
-	spin_lock(&pins->lock);
-	if (!--pin->users && unlikely(pin->stale))
-		vblk_pin_forget(pins, pin);
-	spin_unlock(&pins->lock);
+	pin->users--;
 }

@@ -277,20 +277,24 @@ static void vblk_queue_adapt(struct vblk_queue *queue)
 static bool vblk_queue_poll(struct vblk_queue *queue, const struct vblk_worker *worker)
 {
 	u64 limit = vblk_queue_poll_limit(queue), end;
+	bool found = false;
 
 	if (!limit)
 		return false;
+	vblk_pins_end(&queue->pins);
 	queue->idle_since = ktime_get_ns();
 	end = queue->idle_since + min(queue->poll_ns, limit);
 	while (ktime_get_ns() < end && !need_resched() && !signal_pending(current) &&
 	       llist_empty(&worker->work)) {
-		if (vblk_ring_pending(queue)) {
+		found = vblk_ring_pending(queue);
+		if (found) {
 			queue->idle_since = 0;
-			return true;
+			break;
 		}
 		cpu_relax();
 	}
-	return false;
+	vblk_pins_begin(&queue->pins);
+	return found;
 }
 
 /* Have the disk do what the driver offers; what it ended at once is given back. */
@@ -347,6 +351,7 @@ void vblk_queue_serve(struct vblk_queue *queue, const struct vblk_worker *worker
 	if (queue->state != VBLK_STOPPED) {
 		noio = memalloc_noio_save();
 		WRITE_ONCE(queue->server, current);
+		vblk_pins_begin(&queue->pins);
 		vblk_queue_reap(queue);
 		vblk_queue_finish(queue);
 		if (queue->state == VBLK_RUNNING) {
@@ -355,6 +360,7 @@ void vblk_queue_serve(struct vblk_queue *queue, const struct vblk_worker *worker
 		}
 		WRITE_ONCE(queue->server, NULL);
 		vblk_queue_finish(queue);
+		vblk_pins_end(&queue->pins);
 		if (queue->released != queue->started)
 			queue_delayed_work(vblk_wq, &queue->later, VBLK_LATER);
 		memalloc_noio_restore(noio);
@@ -532,8 +538,8 @@ int vblk_queue_stop(struct vblk_queue *queue)
 		queue->base = (u16)(vr_base(&queue->vr) - queue->stalled);
 		queue->stalled = false;
 		vblk_queue_set_state(queue, VBLK_STOPPED);
-		vblk_queue_reap(queue);
 		vblk_pins_unwatch(&queue->pins);
+		vblk_queue_reap(queue);
 		vblk_ring_stop(queue);
 		vblk_queue_free(queue);
 	}
@@ -566,9 +572,9 @@ int vblk_queue_set_memory(struct vblk_queue *queue, struct vblk_memory *memory, 
 			if (ret)
 				return ret;
 			vblk_queue_set_state(queue, state);
-			vblk_queue_reap(queue);
 		}
 		vblk_pins_unwatch(&queue->pins);
+		vblk_queue_reap(queue);
 		vblk_memory_get(memory);
 		vblk_memory_put(queue->memory);
 		queue->memory = memory;

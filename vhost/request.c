@@ -87,14 +87,12 @@ static void vblk_pin_status(struct vblk_request *request)
 
 static void vblk_unpin_status(struct vblk_request *request)
 {
-	struct vblk_queue *queue = request->queue;
-
 	if (likely(request->status_pin)) {
-		vblk_pins_put(&queue->pins, request->status_pin, true);
+		vblk_pins_put(request->status_pin, true);
 		request->status_pin = NULL;
 	} else if (request->status_page) {
 		unpin_user_pages_dirty_lock(&request->status_page, 1, true);
-		queue->stats.unpins++;
+		request->queue->stats.unpins++;
 	}
 	request->status_page = NULL;
 }

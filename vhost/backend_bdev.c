@@ -100,6 +100,9 @@ static u32 vblk_bdev_fit(const struct vblk_request *request, struct bvec_iter it
 	u32 segs = min_t(u32, queue_max_segments(queue), BIO_MAX_VECS);
 	u32 len, piece;
 
+	if (likely(request->nr_vecs == 1 && iter.bi_size <= max &&
+		   iter.bi_size <= queue_max_segment_size(queue)))
+		return iter.bi_size;
 	for (len = 0; len < max && segs; len += piece, segs--) {
 		piece = mp_bvec_iter_bvec(request->vecs, iter).bv_len;
 		piece = min3(piece, queue_max_segment_size(queue), max - len);

@@ -290,7 +290,25 @@ static const struct vblk_type *vblk_find_type(u32 type, u64 features)
 	return NULL;
 }
 
-/* What most drivers do: the header is in one piece. */
+/* What most drivers do: the header is in the page of the status, which is kept. */
+static bool vblk_read_kept_header(const struct vblk_pin *pin, const struct vr_seg *seg,
+				  struct virtio_blk_outhdr *header)
+{
+	u32 offset = offset_in_page(seg->addr);
+	const void *page;
+
+	if (!pin || pin->frame != seg->addr >> PAGE_SHIFT || seg->len < sizeof(*header) ||
+	    offset > PAGE_SIZE - sizeof(*header))
+		return false;
+	/* As for vblk_page_follows(). */
+	page = data_race(kmap_local_page(pin->page));
+	memcpy(header, page + offset, sizeof(*header));
+	barrier();	/* the driver may change it: it is read once */
+	kunmap_local(page);
+	return true;
+}
+
+/* The header is in one piece. */
 static bool vblk_read_whole_header(const struct vblk_memory *memory, const struct vr_seg *seg,
 				   struct virtio_blk_outhdr *header)
 {
@@ -312,14 +330,16 @@ fault:
 	return false;
 }
 
-static bool vblk_read_header(const struct vblk_memory *memory, const struct vr_chain *chain,
+static bool vblk_read_header(const struct vblk_request *request, const struct vr_chain *chain,
 			     struct virtio_blk_outhdr *header)
 {
+	const struct vblk_memory *memory = request->queue->memory;
 	struct vblk_cursor cursor = vblk_out(chain);
 
 	if (chain->out_len < sizeof(*header))
 		return false;
-	return vblk_read_whole_header(memory, chain->segs, header) ||
+	return vblk_read_kept_header(request->status_pin, chain->segs, header) ||
+	       vblk_read_whole_header(memory, chain->segs, header) ||
 	       !vblk_data_copy(memory, &cursor, header, sizeof(*header), false);
 }
 
@@ -330,7 +350,7 @@ static int vblk_begin(struct vblk_request *request, const struct vr_chain *chain
 	struct virtio_blk_outhdr header;
 	const struct vblk_type *row;
 
-	if (!vblk_read_header(queue->memory, chain, &header))
+	if (!vblk_read_header(request, chain, &header))
 		return vblk_say(request, VIRTIO_BLK_S_IOERR);
 	request->type = __virtio32_to_cpu(queue->little_endian, header.type) &
 			~VIRTIO_BLK_T_BARRIER;

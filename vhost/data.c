@@ -17,7 +17,8 @@ module_param_named(pin_data, vblk_pin_data, bool, 0644);
 MODULE_PARM_DESC(pin_data, "keep pages of data pinned as well, see pins");
 
 /* The next piece of at most @len bytes; false at the end. */
-static bool vblk_cursor_next(struct vblk_cursor *cursor, u64 len, u64 *guest, u32 *piece)
+static __always_inline bool vblk_cursor_next(struct vblk_cursor *cursor, u64 len, u64 *guest,
+					     u32 *piece)
 {
 	while (cursor->nr && cursor->done == cursor->seg->len) {
 		cursor->seg++;

@@ -86,14 +86,17 @@ void vblk_queue_end(struct vblk_queue *queue, struct vblk_request *request)
 	unsigned long flags;
 	bool last = false;
 
+	/* It will look for these itself, and give all of them back at once. */
+	if (vblk_queue_is_served_here(queue)) {
+		list_add_tail(&request->node, &queue->here);
+		queue->nr_here++;
+		return;
+	}
 	spin_lock_irqsave(&queue->done_lock, flags);
 	queue->ended++;
 	if (queue->state == VBLK_DEAD) {
 		list_add_tail(&request->node, &queue->given);
 		last = queue->ended == queue->started;
-	} else if (vblk_queue_is_served_here(queue)) {
-		/* It will look for these itself, and give all of them back at once. */
-		list_add_tail(&request->node, &queue->done);
 	} else if (!vblk_queue_give_here(queue, request)) {
 		list_add_tail(&request->node, &queue->done);
 		/* Under the lock: when it is dropped, the queue may go. */
@@ -148,7 +151,10 @@ static void vblk_queue_finish(struct vblk_queue *queue)
 
 	spin_lock_irq(&queue->done_lock);
 	list_splice_init(&queue->done, &ended);
+	queue->ended += queue->nr_here;
 	spin_unlock_irq(&queue->done_lock);
+	list_splice_tail_init(&queue->here, &ended);
+	queue->nr_here = 0;
 
 	list_for_each_entry_safe(request, next, &ended, node) {
 		if (!vblk_request_finish(request, &done[n].len))
@@ -742,6 +748,7 @@ struct vblk_queue *vblk_queue_create(struct vblk_dev *dev, u32 index)
 	mutex_init(&queue->mutex);
 	spin_lock_init(&queue->done_lock);
 	INIT_LIST_HEAD(&queue->done);
+	INIT_LIST_HEAD(&queue->here);
 	spin_lock_init(&queue->avail_lock);
 	vblk_pins_init(&queue->pins);
 	INIT_LIST_HEAD(&queue->given);

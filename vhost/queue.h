@@ -94,6 +94,8 @@ struct vblk_queue {
 	struct vblk_limits limits;		/* C of the disk, in this go */
 	bool unmappable;			/* C it was tried, and is not worth more */
 	struct task_struct *server;		/* C the worker that will look for what ended */
+	struct list_head here;			/* C requests that ended in it, while at work */
+	u32 nr_here;				/* C number of those, not in @ended yet */
 	struct vblk_memory *memory;		/* C while it is not stopped */
 	u64 features;				/* C likewise */
 	bool little_endian;			/* C likewise */

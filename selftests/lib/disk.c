@@ -2,6 +2,7 @@
 /* Disks to try things on. */
 #include <glob.h>
 #include <linux/loop.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -20,7 +21,7 @@
 
 int shell(const char *format, ...)
 {
-	char command[512];
+	char command[512], *argv[] = { "sh", "-c", command, NULL };
 	va_list arguments;
 	int n, status;
 	pid_t pid;
@@ -29,12 +30,9 @@ int shell(const char *format, ...)
 	n = vsnprintf(command, sizeof(command), format, arguments);
 	va_end(arguments);
 	snprintf(command + n, sizeof(command) - n, " >/dev/null 2>&1");
-	pid = fork();
-	if (!pid) {
-		execl("/bin/sh", "sh", "-c", command, NULL);
-		_exit(127);
-	}
-	return pid > 0 && waitpid(pid, &status, 0) == pid ? status : -1;
+	if (posix_spawn(&pid, "/bin/sh", NULL, NULL, argv, environ))
+		return -1;
+	return waitpid(pid, &status, 0) == pid ? status : -1;
 }
 
 int write_file(const char *path, const char *format, ...)
@@ -75,9 +73,22 @@ long disk_attribute(const struct disk *disk, const char *file)
 	return read_number(path);
 }
 
-static bool module(const char *name, const char *options)
+static bool is_loaded(const char *module)
 {
-	return !shell("modprobe %s %s", name, options);
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/module/%s", module);
+	return !access(path, F_OK);
+}
+
+static bool load(const char *module, const char *options)
+{
+	return is_loaded(module) || !shell("modprobe %s %s", module, options);
+}
+
+static bool unload(const char *module)
+{
+	return !is_loaded(module) || !shell("modprobe -r %s", module);
 }
 
 /*
@@ -121,7 +132,7 @@ static const char *make_null_blk(struct disk *disk)
 	char path[128];
 	struct stat st;
 
-	if (!module("null_blk", "nr_devices=0"))
+	if (!load("null_blk", "nr_devices=0"))
 		return "no module null_blk";
 	if (stat(NULLB, &st))
 		mount("configfs", CONFIGFS, "configfs", 0, NULL);
@@ -147,9 +158,9 @@ static const char *make_brd(struct disk *disk)
 {
 	char options[64];
 
-	shell("modprobe -r brd");
+	unload("brd");
 	snprintf(options, sizeof(options), "rd_nr=1 rd_size=%u", disk->setup.megabytes * 1024);
-	if (!module("brd", options))
+	if (!load("brd", options))
 		return "no module brd";
 	snprintf(disk->name, sizeof(disk->name), "ram0");
 	return NULL;
@@ -160,7 +171,7 @@ static const char *make_loop(struct disk *disk)
 	struct loop_config config = { .block_size = disk->setup.block_size };
 	int control, number, loop, file, ret = -1;
 
-	module("loop", "");
+	load("loop", "");
 	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	if (control < 0)
 		return "no loop devices";
@@ -196,11 +207,11 @@ static const char *make_scsi(struct disk *disk)
 	const struct disk_setup *setup = &disk->setup;
 	char options[128];
 
-	module("sd_mod", "");
+	load("sd_mod", "");
 	snprintf(options, sizeof(options),
 		 "dev_size_mb=%u sector_size=%u lbpu=1 lbpws=1 delay=0 %s",
 		 setup->megabytes, setup->block_size, setup->options ?: "");
-	if (!module("scsi_debug", options))
+	if (!load("scsi_debug", options))
 		return "n/a: this kernel has no scsi_debug";
 	/* It is found in the background. */
 	return BECOMES_TRUE(find_scsi(disk)) ? NULL : "scsi_debug has no disk";
@@ -235,7 +246,7 @@ static const char *stack(struct disk *disk)
 	char link[64], target[128] = "/";
 	struct stat st;
 
-	module("dm_mod", "");
+	load("dm_mod", "");
 	snprintf(disk->lower, sizeof(disk->lower), "%s", disk->name);
 	if (shell(DMSETUP " create vblk-%s --table '0 %ld linear /dev/%s 0'", disk->lower, size,
 		  disk->lower))
@@ -343,9 +354,9 @@ void disk_remove(struct disk *disk)
 	if (disk->setup.kind == DISK_LOOP && disk->path[0])
 		detach_loop(disk);
 	else if (disk->setup.kind == DISK_BRD)
-		BECOMES_TRUE(!shell("modprobe -r brd"));
+		BECOMES_TRUE(unload("brd"));
 	else if (disk->setup.kind == DISK_SCSI)
-		BECOMES_TRUE(!shell("modprobe -r scsi_debug"));
+		BECOMES_TRUE(unload("scsi_debug"));
 }
 
 static struct disk *shared[16];

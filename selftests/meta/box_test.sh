@@ -76,13 +76,31 @@ other_qemu() {
 	echo "$pid"
 }
 
+# begin COMMAND...: a box in $dir that may be silent for 20 s.
+begin() {
+	rm -rf "$dir"
+	VBLK_SILENT_SECONDS=20 "$box" run -b -t 300 -o "$dir" "$kernel" "$@" >"$scratch/box" 2>&1 &
+}
+
+# stop_at LINE: nothing in that box runs any more once LINE is on its console.
+stop_at() {
+	until grep -q "$1" "$dir/console"; do
+		kill -0 $! || return
+		sleep 0.01
+	done 2>/dev/null
+	kill -STOP "$(other_qemu "$dir" '')"
+}
+
+# pause_at LINE SECONDS: for that long.
+pause_at() {
+	stop_at "$1" && sleep "$2" && kill -CONT "$(other_qemu "$dir" '')"
+}
+
 # stops: none of the CPUs runs any more, as if QEMU were stuck.
 stops() {
 	local dir=$top/build/meta/stop word=none
-	rm -rf "$dir"
-	VBLK_SILENT_SECONDS=20 "$box" run -b -t 300 -o "$dir" "$kernel" sleep 1000 >"$scratch/box" 2>&1 &
-	until grep -q 'the box is up' "$dir/console"; do sleep 1; done 2>/dev/null
-	kill -STOP "$(other_qemu "$dir" '')"
+	begin sleep 1000
+	stop_at 'the box is up'
 	wait $! || true
 	read -r word _ <"$dir/verdict"
 	cat "$scratch/box"
@@ -91,23 +109,12 @@ stops() {
 
 # lives: a box that took longer to come up than it may be silent, and then waits.
 lives() {
-	local dir=$top/build/meta/slow pid
-	rm -rf "$dir"
-	VBLK_SILENT_SECONDS=20 "$box" run -b -t 300 -o "$dir" "$kernel" true >"$scratch/box" 2>&1 &
-	pid=$(other_qemu "$dir" '')
-	pause "$pid" 'Linux version' 30
-	pause "$pid" 'the box is up' 8
+	local dir=$top/build/meta/slow
+	begin true
+	pause_at 'Linux version' 30 && pause_at 'the box is up' 8
 	wait $! && return
 	cat "$scratch/box"
 	return 1
-}
-
-# pause PID LINE SECONDS: the process sleeps that long when $dir/console has the line.
-pause() {
-	until grep -q "$2" "$dir/console"; do sleep 0.01; done 2>/dev/null
-	kill -STOP "$1"
-	sleep "$3"
-	kill -CONT "$1"
 }
 
 kernels=${*:-6.12 kasan kcsan}
@@ -130,8 +137,8 @@ expect 6.12 hang 125 'a task that hangs' sh -c "$(says 1 "$blocked")"
 expect 6.12 lost 75 'a CPU that locks up' sh -c "$(says 1000 "$stuck")"
 expect 6.12 lockup 125 'a CPU that locks up in our module' sh -c "$(says 1 "$stuck" "$ours")"
 expect kasan kasan 125 'a use after free' sh -c "$(splat kasan use-after-free)"
-expect kasan lockdep 125 'a lock taken in the wrong order' sh -c "$(splat kasan deadlock)"
 expect kasan leak 125 'a leak' sh -c "$(splat kasan leak)"
+expect kcsan lockdep 125 'a lock taken in the wrong order' sh -c "$(splat kcsan deadlock)"
 expect kcsan race 125 'a data race' sh -c "$(splat kcsan race)"
 case " $kernels " in
 *" 6.12 "*)

@@ -302,8 +302,9 @@ static bool vblk_read_kept_header(const struct vblk_pin *pin, const struct vr_se
 		return false;
 	/* As for vblk_page_follows(). */
 	page = data_race(kmap_local_page(pin->page));
-	memcpy(header, page + offset, sizeof(*header));
-	barrier();	/* the driver may change it: it is read once */
+	/* The driver may change it meanwhile: it is read once. */
+	data_race(memcpy(header, page + offset, sizeof(*header)));
+	barrier();
 	kunmap_local(page);
 	return true;
 }

@@ -23,7 +23,7 @@ trace_is_whole() {
 }
 
 try 'make demo in an empty clone' demo
-shows 'a disk in a guest' '/dev/vd[a-z], 256 MiB, 2 queues'
+shows 'a disk in a guest' '/dev/vd[a-z], 256 MiB, 2 queues, stock'
 for step in partition system mount verified trim unmount fsck; do
 	shows "that it succeeds in: $step" "$step.* ok +[0-9]+ s$"
 done

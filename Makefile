@@ -67,17 +67,17 @@ $(out)/vhost-blk-load: $(load_sources) $(wildcard tools/bench/*.h) tools/macros.
 
 # The module that goes wrong on purpose, for the tests of the box.
 .PHONY: splat
-splat: | $(out)/selftests/meta
-	@cp -u selftests/meta/splat.c $(out)/selftests/meta/
-	@echo 'obj-m := splat.o' >$(out)/selftests/meta/Kbuild
-	@+$(MAKE) --no-print-directory -C $(KDIR) M=$(out)/selftests/meta modules
+splat: | $(out)/splat
+	@cp -u selftests/meta/splat.c $(out)/splat/
+	@echo 'obj-m := splat.o' >$(out)/splat/Kbuild
+	@+$(MAKE) --no-print-directory -C $(KDIR) M=$(out)/splat modules
 
 .PHONY: selftests
 selftests: | $(out)/selftests
 	@+$(MAKE) --no-print-directory -C selftests OUTPUT=$(out)/selftests
 	@+$(MAKE) --no-print-directory -C selftests/bridge OUTPUT=$(out)/selftests/bridge
 
-build $(out) $(out)/vhost $(out)/vringh $(out)/selftests $(out)/selftests/meta:
+build $(out) $(out)/vhost $(out)/vringh $(out)/selftests $(out)/splat:
 	@mkdir -p $@
 
 release = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
@@ -167,11 +167,18 @@ vm: tools
 matrix: tools
 	@tools/check/matrix
 
-build-%: | build
-	@kernel=$$($(vm)/kernel get $*) && source=$$($(vm)/kernel source 6.12) && \
+# A box has the same root for each kernel, and so the same programs.
+.PHONY: programs
+programs: | build
+	@source=$$($(vm)/kernel source 6.12) && flock build/programs.lock \
+	$(vm)/root enter trixie $(MAKE) --no-print-directory OUT=$(CURDIR)/build/programs \
+		KSELFTEST=$$source/tools/testing/selftests ctl bridge selftests
+
+build-%: programs
+	@kernel=$$($(vm)/kernel get $*) && \
 	flock build/$*.lock $(vm)/root enter $$($(vm)/kernel release $*) $(MAKE) --no-print-directory \
-		KDIR=$$kernel/build OUT=$(CURDIR)/build/$* \
-		KSELFTEST=$$source/tools/testing/selftests module ctl bridge selftests splat
+		KDIR=$$kernel/build OUT=$(CURDIR)/build/$* module splat && \
+	ln -sfnt build/$* ../programs/selftests ../programs/vhost-blk-ctl ../programs/vhost-blk-bridge
 
 .PHONY: qemu
 qemu: tools | build

@@ -31,7 +31,7 @@ ends_as() {
 
 # splat KERNEL WHAT: the module that does WHAT on purpose.
 splat() {
-	echo "insmod $top/build/$1/selftests/meta/splat.ko what=$2; rmmod splat"
+	echo "insmod $top/build/$1/splat/splat.ko what=$2; rmmod splat"
 }
 
 # says SECONDS LINE...: a script that has the kernel say so on its console, and sleeps.

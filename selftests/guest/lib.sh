@@ -89,6 +89,7 @@ show_guest() {
 heard=$scratch/heard answers=$scratch/answers told='' memory=384M
 qemu=(qemu-system-x86_64)
 accel=(-accel kvm -cpu "host,svm=off,vmx=off")
+modprobe -q kvm_amd || modprobe -q kvm_intel || true
 command_line='console=ttyS0 panic=-1 panic_on_warn=1 oops=panic loglevel=5'
 
 # take_qemu RELEASE: small guests run in that of Debian RELEASE.

@@ -178,8 +178,11 @@ void vblk_queue_abandon(struct vblk_queue *queue);
 int vblk_queue_stop(struct vblk_queue *queue);
 bool vblk_queue_kill(struct vblk_queue *queue);
 int vblk_queue_set_memory(struct vblk_queue *queue, struct vblk_memory *memory, bool drain);
+
+/* eventfd.c */
 int vblk_queue_set_kick(struct vblk_queue *queue, int fd);
 int vblk_queue_set_call(struct vblk_queue *queue, int fd);
 int vblk_queue_set_err(struct vblk_queue *queue, int fd);
+void vblk_queue_drop_eventfds(struct vblk_queue *queue);
 
 #endif /* _VBLK_QUEUE_H */

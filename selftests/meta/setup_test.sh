@@ -81,8 +81,23 @@ bare_machine() {
 	PATH=$scratch/bare:$PATH nobody tools
 }
 
+# Debian has published an image, but not its headers yet.
+half_published() {
+	mkdir -p "$scratch/half"
+	cp -r "$top"/{tools,kernels.list} "$scratch/half/"
+	cat >"$scratch/half/tools/vm/root" <<-'END'
+		#!/bin/sh
+		case "$*" in
+		*search*linux-image*) printf 'linux-image-6.1.0-%d-amd64 - Linux\n' 9 10 11 ;;
+		*search*linux-headers*) printf 'linux-headers-6.1.0-%d-amd64 - headers\n' 9 10 ;;
+		*install*) echo "asked for $*" && exit 1 ;;
+		esac
+	END
+	"$scratch/half/tools/vm/kernel" get 6.1
+}
+
 export top scratch
-export -f full_disk small_disk killed without nobody bare_machine
+export -f full_disk small_disk killed without nobody bare_machine half_published
 expect 'no network' 'mirror cannot be reached' unshare -n "$kernel" get 6.1
 expect 'a mirror that does not answer' 'mirror cannot be reached' \
 	env http_proxy=http://127.0.0.1:9 "$kernel" get 6.1
@@ -93,5 +108,7 @@ expect 'a package that is missing' "'mmdebstrap' is missing: run 'make tools'" \
 	without mmdebstrap "$kernel" get 6.1
 expect 'a cache that is not ours' 'cannot write to .*: check its owner' nobody kernel get 6.1
 expect 'tools without the right to install' "run 'make tools' as root" bare_machine
+expect 'a kernel without headers: the one before' \
+	'asked for .* linux-image-6.1.0-10-amd64 linux-headers-6.1.0-10-amd64 ' half_published
 expect 'a kernel that is not listed' "no kernel '2.6' in kernels.list, which has: 6.1" "$kernel" get 2.6
 finish

@@ -22,6 +22,7 @@ struct vblk_request;
  * @max_erase: sectors of one request to erase securely, 0 if it cannot
  * @read_only: it cannot be written to now
  * @volatile_cache: what is written is safe only after a flush
+ * @polls: it can be polled for requests that end
  */
 struct vblk_limits {
 	u64 sectors;
@@ -37,6 +38,7 @@ struct vblk_limits {
 	bool offloads_zeroes;
 	bool read_only;
 	bool volatile_cache;
+	bool polls;
 };
 
 /**

@@ -43,6 +43,7 @@ static void vblk_bdev_limits(const struct vblk_backend *backend, struct vblk_lim
 		.offloads_zeroes = bdev_write_zeroes_sectors(bdev),
 		.read_only = backend->read_only || bdev_read_only(bdev),
 		.volatile_cache = bdev_write_cache(bdev),
+		.polls = compat_bdev_polls(bdev),
 	};
 }
 
@@ -129,6 +130,8 @@ static void vblk_bdev_rw(const struct vblk_backend *backend, struct vblk_request
 		bio->bi_iter = iter;
 		bio->bi_iter.bi_size = len;
 		if (len == iter.bi_size) {
+			if (bio == &request->bio && vblk_request_polls(request))
+				bio->bi_opf |= REQ_POLLED;
 			vblk_bdev_submit_last(request, bio);
 			return;
 		}

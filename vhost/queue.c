@@ -22,6 +22,9 @@
 #define VBLK_BUDGET_REQUESTS 256
 #define VBLK_BUDGET_BYTES SZ_8M
 
+/* How often it may wait for more to do meanwhile: who stops it waits as long. */
+#define VBLK_BUDGET_ROUNDS 64
+
 /* Chains that are given back at a time, and requests the disk is told to expect. */
 #define VBLK_BATCH 32
 
@@ -120,6 +123,7 @@ void vblk_queue_unend(struct vblk_queue *queue)
 static void vblk_queue_release(struct vblk_queue *queue, struct vblk_request *request)
 {
 	queue->stats.failed += request->status != VIRTIO_BLK_S_OK;
+	vblk_polled_drop(request);
 	vblk_request_release(request);
 	queue->free[queue->nr_free++] = request;
 	queue->released++;
@@ -227,6 +231,7 @@ static bool vblk_queue_take(struct vblk_queue *queue)
 
 	queue->charge = 0;
 	queue->dev->backend->ops->limits(queue->dev->backend, &queue->limits);
+	vblk_polled_update(queue);
 	if (queue->stalled && vblk_queue_begin(queue))
 		return false;
 	for (n = 0; n < VBLK_BUDGET_REQUESTS && queue->charge < VBLK_BUDGET_BYTES; n++) {
@@ -273,6 +278,12 @@ static void vblk_queue_adapt(struct vblk_queue *queue)
 		queue->poll_ns = min(max(2 * queue->poll_ns, VBLK_MIN_POLL), limit);
 }
 
+/* Others wait for the worker, or for its CPU. */
+static bool vblk_queue_is_in_the_way(const struct vblk_worker *worker)
+{
+	return !llist_empty(&worker->work) || need_resched() || signal_pending(current);
+}
+
 /*
  * Wait a little for the next chain, as long as the worker has nothing else to do:
  * the driver need not notify, nor the worker be woken.
@@ -287,8 +298,7 @@ static bool vblk_queue_poll(struct vblk_queue *queue, const struct vblk_worker *
 	vblk_pins_end(&queue->pins);
 	queue->idle_since = ktime_get_ns();
 	end = queue->idle_since + min(queue->poll_ns, limit);
-	while (ktime_get_ns() < end && !need_resched() && !signal_pending(current) &&
-	       llist_empty(&worker->work)) {
+	while (ktime_get_ns() < end && !vblk_queue_is_in_the_way(worker)) {
 		found = vblk_ring_pending(queue);
 		if (found) {
 			queue->idle_since = 0;
@@ -313,21 +323,30 @@ static bool vblk_queue_go(struct vblk_queue *queue)
 	return more;
 }
 
-/* Serve until there is nothing more to take, or the budget is spent. */
+/* May there be more to do, before the driver notifies? */
+static bool vblk_queue_linger(struct vblk_queue *queue, const struct vblk_worker *worker)
+{
+	if (!vblk_polled_any(queue))
+		return vblk_queue_poll(queue, worker);
+	vblk_polled_poll(queue);
+	return true;
+}
+
+/* Serve until there is nothing more to take, or the budget is spent: true then. */
 static bool vblk_queue_run(struct vblk_queue *queue, const struct vblk_worker *worker)
 {
-	bool more;
+	u32 n = 0;
 	int ret;
 
 	vblk_queue_adapt(queue);
 	ret = vblk_ring_kick_off(queue);
 	if (!ret) {
 		do {
-			more = vblk_queue_go(queue);
-		} while (!more && queue->state == VBLK_RUNNING && !queue->stalled &&
-			 vblk_queue_poll(queue, worker));
-		if (more || queue->state != VBLK_RUNNING || queue->stalled)
-			return more;
+			if (n++ == VBLK_BUDGET_ROUNDS || vblk_queue_go(queue))
+				return true;
+			if (queue->state != VBLK_RUNNING || queue->stalled)
+				return false;
+		} while (vblk_queue_linger(queue, worker));
 		ret = vblk_ring_kick_on(queue);
 	}
 	if (ret < 0)
@@ -355,6 +374,7 @@ void vblk_queue_serve(struct vblk_queue *queue, const struct vblk_worker *worker
 		noio = memalloc_noio_save();
 		WRITE_ONCE(queue->server, current);
 		vblk_pins_begin(&queue->pins);
+		vblk_polled_poll(queue);
 		vblk_queue_reap(queue);
 		vblk_queue_finish(queue);
 		if (queue->state == VBLK_RUNNING) {
@@ -364,6 +384,7 @@ void vblk_queue_serve(struct vblk_queue *queue, const struct vblk_worker *worker
 		WRITE_ONCE(queue->server, NULL);
 		vblk_queue_finish(queue);
 		vblk_pins_end(&queue->pins);
+		more = more || vblk_polled_any(queue);
 		if (queue->released != queue->started)
 			queue_delayed_work(vblk_wq, &queue->later, VBLK_LATER);
 		memalloc_noio_restore(noio);
@@ -404,6 +425,7 @@ static int vblk_queue_alloc(struct vblk_queue *queue)
 	vblk_pins_alloc(&queue->pins);
 	for (i = 0; i < queue->num; i++) {
 		queue->requests[i].queue = queue;
+		INIT_LIST_HEAD(&queue->requests[i].polled);
 		queue->requests[i].vecs = queue->requests[i].inline_vecs;
 		queue->requests[i].max_vecs = VBLK_INLINE_VECS;
 		queue->free[queue->nr_free++] = &queue->requests[i];
@@ -606,6 +628,7 @@ bool vblk_queue_kill(struct vblk_queue *queue)
 	spin_unlock_irq(&queue->done_lock);
 	vblk_pins_unwatch(&queue->pins);
 	vblk_ring_stop(queue);
+	vblk_polled_leave(queue);
 	return in_flight;
 }
 
@@ -633,6 +656,7 @@ struct vblk_queue *vblk_queue_create(struct vblk_dev *dev, u32 index)
 	INIT_LIST_HEAD(&queue->given);
 	INIT_DELAYED_WORK(&queue->later, vblk_queue_later);
 	vblk_overflow_init(queue);
+	vblk_polled_init(queue);
 	init_waitqueue_head(&queue->drained);
 	return queue;
 }
@@ -648,6 +672,7 @@ void vblk_queue_destroy(struct vblk_queue *queue)
 	if (!queue)
 		return;
 	vblk_overflow_exit(queue);
+	vblk_polled_exit(queue);
 	list_for_each_entry(request, &queue->done, node)
 		vblk_request_release(request);
 	list_for_each_entry(request, &queue->given, node)

@@ -16,6 +16,7 @@
 #include "map.h"
 #include "overflow.h"
 #include "pin.h"
+#include "polled.h"
 
 struct vblk_dev;
 struct vblk_memory;
@@ -52,6 +53,7 @@ struct vblk_queue_stats {
 	u64 bounced;	/* requests whose buffers the disk could not take */
 	u64 overflows;	/* requests that the disk had no room for at once */
 	u64 stalls;	/* times that there was no memory */
+	u64 polled;	/* requests that the disk was polled for */
 	u64 pins;	/* pages of the owner */
 	u64 unpins;
 	u64 maps;	/* times that the ring was mapped */
@@ -111,6 +113,7 @@ struct vblk_queue {
 	struct page *pages[VBLK_PIN_PAGES];	/* C while some are pinned */
 	struct delayed_work later;		/* serves what need not be served at once */
 	struct vblk_overflow overflow;
+	struct vblk_polled polled;		/* C */
 
 	spinlock_t avail_lock;			/* for the avail side, while it is mapped */
 	bool avail_mapped;			/* written under @avail_lock */

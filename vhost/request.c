@@ -12,6 +12,7 @@
 #include "memory.h"
 #include "overflow.h"
 #include "pin.h"
+#include "polled.h"
 #include "queue.h"
 #include "request.h"
 #include "status.h"
@@ -426,6 +427,22 @@ int vblk_request_begin(struct vblk_request *request, const struct vr_chain *chai
 	return 0;
 }
 
+/**
+ * vblk_request_polls() - is the disk to be polled for the end of a request?
+ * @request: one that is being executed, as a single bio
+ *
+ * Not if who executes it may wait for the disk, and would not poll meanwhile; if the disk
+ * refused that before; or if a flush follows, which not every disk can be polled for.
+ *
+ * Context: process.
+ * Return: whether it is; then its bio has to be REQ_POLLED
+ */
+bool vblk_request_polls(struct vblk_request *request)
+{
+	return !request->may_wait && !request->retried && !request->durable &&
+	       vblk_polled_add(request);
+}
+
 /* The disk had no room for it, and was not waited for. */
 static bool vblk_request_overflows(const struct vblk_request *request)
 {
@@ -446,6 +463,7 @@ void vblk_request_end(struct vblk_request *request, blk_status_t error)
 	/* Those that the worker begins next are to be behind it. */
 	if (vblk_request_overflows(request) && vblk_queue_is_served_here(queue)) {
 		request->error = BLK_STS_OK;
+		vblk_polled_drop(request);
 		vblk_overflow_add(queue, request);
 		return;
 	}
@@ -472,13 +490,13 @@ static bool vblk_request_needs_flush(const struct vblk_request *request)
 }
 
 /*
- * A disk may find out that it cannot write zeroes the short way, and knows when it
- * is asked again.
+ * A disk may find out that it cannot write zeroes the short way, or not be polled any
+ * more, and knows when it is asked again.
  */
 static bool vblk_request_needs_retry(const struct vblk_request *request)
 {
-	return request->type == VIRTIO_BLK_T_WRITE_ZEROES && request->error == BLK_STS_NOTSUPP &&
-	       !request->retried;
+	return request->error == BLK_STS_NOTSUPP && !request->retried &&
+	       (request->type == VIRTIO_BLK_T_WRITE_ZEROES || !list_empty(&request->polled));
 }
 
 /* There is more to do; false if not. */
@@ -495,6 +513,7 @@ static bool vblk_request_go_on(struct vblk_request *request)
 			return false;
 	}
 	vblk_queue_unend(request->queue);
+	vblk_polled_drop(request);
 	request->status = VIRTIO_BLK_S_OK;
 	request->error = BLK_STS_OK;
 	if (overflows)

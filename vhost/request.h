@@ -32,6 +32,7 @@ struct vblk_queue;
 /**
  * struct vblk_request - a request of the driver, from vr_pop() to vr_push()
  * @node: on a list of those that ended, or that wait for the disk
+ * @polled: on that of those that the disk is polled for
  * @queue: whose it is
  * @ticket: to give the chain back with
  * @type: VIRTIO_BLK_T_*
@@ -68,6 +69,7 @@ struct vblk_queue;
  */
 struct vblk_request {
 	struct list_head node;
+	struct list_head polled;
 	struct vblk_queue *queue;
 	struct vr_ticket ticket;
 	u32 type;
@@ -107,6 +109,7 @@ static inline bool vblk_request_writes(const struct vblk_request *request)
 
 void vblk_request_execute(struct vblk_request *request);
 int vblk_request_begin(struct vblk_request *request, const struct vr_chain *chain);
+bool vblk_request_polls(struct vblk_request *request);
 void vblk_request_end(struct vblk_request *request, blk_status_t error);
 bool vblk_request_finish(struct vblk_request *request, u32 *len);
 bool vblk_request_finish_here(struct vblk_request *request, u32 *len);

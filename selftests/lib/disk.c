@@ -91,11 +91,7 @@ static bool unload(const char *module)
 	return !is_loaded(module) || !shell("modprobe -r %s", module);
 }
 
-/*
- * Each kind: NULL, or why not. They set name.
- */
-
-static int configure(const struct disk *disk, const char *item, unsigned long value)
+int disk_configure(const struct disk *disk, const char *item, unsigned long value)
 {
 	char path[128];
 
@@ -103,28 +99,36 @@ static int configure(const struct disk *disk, const char *item, unsigned long va
 	return write_file(path, "%lu", value);
 }
 
+/*
+ * Each kind: NULL, or why not. They set name.
+ */
+
 static int configure_null_blk(struct disk *disk)
 {
 	const struct disk_setup *setup = &disk->setup;
 	char path[128];
 	int ret;
 
-	ret = configure(disk, "memory_backed", 1) ?:
-	      configure(disk, "size", setup->megabytes) ?:
-	      configure(disk, "blocksize", setup->block_size) ?:
-	      configure(disk, "submit_queues", 2) ?:
-	      configure(disk, "hw_queue_depth", setup->depth ?: 64) ?:
-	      configure(disk, "discard", !setup->no_discard);
+	ret = disk_configure(disk, "memory_backed", 1) ?:
+	      disk_configure(disk, "size", setup->megabytes) ?:
+	      disk_configure(disk, "blocksize", setup->block_size) ?:
+	      disk_configure(disk, "submit_queues", 2) ?:
+	      disk_configure(disk, "hw_queue_depth", setup->depth ?: 64) ?:
+	      disk_configure(disk, "discard", !setup->no_discard);
 	if (!ret && setup->cache)
-		ret = configure(disk, "cache_size", setup->megabytes);
+		ret = disk_configure(disk, "cache_size", setup->megabytes);
 	if (!ret && setup->latency_us)
-		ret = configure(disk, "irqmode", 2) ?:
-		      configure(disk, "completion_nsec", setup->latency_us * 1000);
+		ret = disk_configure(disk, "irqmode", 2) ?:
+		      disk_configure(disk, "completion_nsec", setup->latency_us * 1000);
+	if (!ret && setup->no_poll)
+		ret = disk_configure(disk, "poll_queues", 0);
+	if (!ret && setup->mbps)
+		ret = disk_configure(disk, "mbps", setup->mbps);
 	if (!ret && setup->badblocks) {
 		snprintf(path, sizeof(path), "%s/badblocks", disk->config);
 		ret = write_file(path, "+%s", setup->badblocks);
 	}
-	return ret ?: configure(disk, "power", 1);
+	return ret ?: disk_configure(disk, "power", 1);
 }
 
 static const char *make_null_blk(struct disk *disk)

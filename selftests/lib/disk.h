@@ -31,6 +31,8 @@ struct disk_setup {
 	unsigned long latency_us;	/* null_blk: ends requests in an interrupt, so much later */
 	unsigned int depth;		/* null_blk: requests that it takes at a time (64) */
 	unsigned int max_kb;		/* that it takes at a time (what it likes) */
+	bool no_poll;			/* null_blk: interrupts for all requests */
+	unsigned int mbps;		/* null_blk: at most so many MiB in a second (any) */
 	bool stacked;			/* device mapper on top, for disk_suspend() */
 	bool read_only;
 	const char *options;		/* more for scsi_debug */
@@ -63,6 +65,9 @@ void *disk_buffer(unsigned int len);
 /* Nothing that is submitted from here on ends before disk_resume(); 0 if so. */
 int disk_suspend(const struct disk *disk);
 int disk_resume(const struct disk *disk);
+
+/* A number in null_blk's own configuration, while it is in use: 0 or an error number. */
+int disk_configure(const struct disk *disk, const char *item, unsigned long value);
 
 /* A number in a file of /sys/block/NAME, or -1. */
 long disk_attribute(const struct disk *disk, const char *file);

@@ -54,4 +54,16 @@ struct vhost_vring_worker {
 #define VHOST_GET_FORK_FROM_OWNER _IOR(VHOST_VIRTIO, 0x85, __u8)
 #endif
 
+/*
+ * compat_bdev_polls() - may bios for @bdev be REQ_POLLED?
+ *
+ * Linux kernel commit 8023e144f9d6 "block: move the poll flag to queue_limits" (in v6.11)
+ */
+#include <linux/blkdev.h>
+#ifdef QUEUE_FLAG_POLL
+#define compat_bdev_polls(bdev) test_bit(QUEUE_FLAG_POLL, &bdev_get_queue(bdev)->queue_flags)
+#else
+#define compat_bdev_polls(bdev) (bdev_get_queue(bdev)->limits.features & BLK_FEAT_POLL)
+#endif
+
 #endif /* _VBLK_COMPAT_H */

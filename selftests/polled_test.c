@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Requests that end only when the disk is polled for them, as null_blk has it: all end,
+ * whatever happens to the queue, its worker and the disk meanwhile.
+ */
+#include <signal.h>
+#include <sys/utsname.h>
+
+#include "kselftest_harness.h"
+#include "lib/clock.h"
+#include "lib/disk.h"
+#include "lib/traffic.h"
+
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 120
+
+#define QUEUES		2
+#define IN_FLIGHT	32
+
+/* The slow one takes some 150 ms for as many pages. */
+static struct disk disk, slow, interrupting;
+static const char *why_not;
+
+FIXTURE(polled) {
+	struct guest guest;
+	struct guest_queue *queue;
+	struct request requests[IN_FLIGHT];
+	struct traffic traffic[QUEUES];
+};
+
+#define SELF FIXTURE_DATA(polled)
+
+FIXTURE_VARIANT(polled) {
+	bool defer;
+};
+
+FIXTURE_VARIANT_ADD(polled, direct) {};
+FIXTURE_VARIANT_ADD(polled, deferred) { .defer = true };
+
+FIXTURE_SETUP(polled)
+{
+	const struct guest_setup setup = { .queues = QUEUES };
+
+	if (why_not)
+		SKIP(return, "%s", why_not);
+	ASSERT_EQ(0, set_parameter("poll_disk", 1));
+	ASSERT_EQ(0, set_defer(variant->defer));
+	ASSERT_EQ(0, guest_open(&self->guest, &setup));
+	self->queue = &self->guest.queues[0];
+}
+
+FIXTURE_TEARDOWN(polled)
+{
+	guest_close(&self->guest);
+	EXPECT_TRUE(BECOMES_TRUE(read_number("/sys/module/vhost_blk/refcnt") == 0));
+	set_defer(false);
+	set_parameter("poll_disk", 0);
+}
+
+/* Reads of a page each, @stride bytes from one to the next. */
+static int begin_reads(SELF *self, long stride)
+{
+	long at = stride < 0 ? -stride * IN_FLIGHT : 0;
+	int ret = 0;
+
+	for (int i = 0; i < IN_FLIGHT && !ret; i++) {
+		self->requests[i] = (struct request) {
+			.type = VIRTIO_BLK_T_IN, .sector = (at + i * stride) / SECTOR, .len = PAGE,
+			.data = request_alloc(&self->guest, PAGE, 0),
+		};
+		ret = request_add(self->queue, &self->requests[i]);
+	}
+	guest_kick(self->queue);
+	return ret;
+}
+
+static bool are_done_well(const SELF *self)
+{
+	for (int i = 0; i < IN_FLIGHT; i++)
+		if (!self->requests[i].done || self->requests[i].status != VIRTIO_BLK_S_OK)
+			return false;
+	return true;
+}
+
+static int begin_traffic(SELF *self)
+{
+	int ret = 0;
+
+	for (int i = 0; i < QUEUES && !ret; i++) {
+		self->traffic[i] = (struct traffic) {
+			.queue = &self->guest.queues[i],
+			.sector = i * disk.sectors / QUEUES, .sectors = disk.sectors / QUEUES,
+			.discards = true, .seed = i,
+		};
+		ret = traffic_start(&self->traffic[i]);
+	}
+	return ret;
+}
+
+static const char *end_traffic(SELF *self)
+{
+	const char *error = NULL;
+
+	for (int i = 0; i < QUEUES; i++)
+		error = traffic_stop(&self->traffic[i]) ?: error;
+	return error;
+}
+
+static bool all_flow(const SELF *self)
+{
+	for (int i = 0; i < QUEUES; i++)
+		if (!traffic_flows(&self->traffic[i], 20))
+			return false;
+	return true;
+}
+
+/* Before 6.12: how null_blk behaves changed several times on the way to that. */
+static bool is_old(void)
+{
+	struct utsname system;
+	int major, minor;
+
+	return uname(&system) || sscanf(system.release, "%d.%d", &major, &minor) != 2 ||
+	       major < 6 || (major == 6 && minor < 12);
+}
+
+static long polled(const SELF *self)
+{
+	return guest_count(self->queue, "polled");
+}
+
+TEST_F(polled, each_is_polled_for)
+{
+	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
+	ASSERT_EQ(0, begin_reads(self, 16 * PAGE));
+	ASSERT_EQ(0, request_wait_all(self->queue));
+	EXPECT_TRUE(are_done_well(self));
+	EXPECT_EQ(IN_FLIGHT, polled(self));
+	EXPECT_EQ(0, guest_detach(&self->guest));
+	EXPECT_TRUE(guest_balances(&self->guest));
+}
+
+/* The block layer has them in one, and only the first of that can be asked for. */
+TEST_F(polled, neighbours_are)
+{
+	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
+	ASSERT_EQ(0, begin_reads(self, PAGE));
+	ASSERT_EQ(0, request_wait_all(self->queue));
+	EXPECT_TRUE(are_done_well(self));
+	EXPECT_EQ(IN_FLIGHT, polled(self));
+}
+
+/* There it is the last that was begun. */
+TEST_F(polled, neighbours_in_reverse_are)
+{
+	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
+	ASSERT_EQ(0, begin_reads(self, -(long)PAGE));
+	ASSERT_EQ(0, request_wait_all(self->queue));
+	EXPECT_TRUE(are_done_well(self));
+	EXPECT_EQ(IN_FLIGHT, polled(self));
+}
+
+TEST_F(polled, is_off_by_default)
+{
+	ASSERT_EQ(0, set_parameter("poll_disk", 0));
+	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
+	EXPECT_TRUE(request_works(self->queue));
+	EXPECT_EQ(0, polled(self));
+}
+
+TEST_F(polled, a_disk_that_interrupts_is_not)
+{
+	ASSERT_EQ(0, guest_attach(&self->guest, interrupting.fd));
+	EXPECT_TRUE(request_works(self->queue));
+	EXPECT_EQ(0, polled(self));
+}
+
+/* Without VIRTIO_BLK_F_FLUSH, each write is to be durable. */
+TEST_F(polled, what_is_durable_is_not)
+{
+	const struct guest_setup setup = {
+		.without = 1ULL << VIRTIO_BLK_F_FLUSH | 1ULL << VIRTIO_BLK_F_CONFIG_WCE,
+	};
+	__u64 data;
+
+	guest_close(&self->guest);
+	ASSERT_EQ(0, guest_open(&self->guest, &setup));
+	self->queue = &self->guest.queues[0];
+	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
+	data = request_alloc(&self->guest, PAGE, 0);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, request_do(self->queue, VIRTIO_BLK_T_OUT, 0, data, PAGE));
+	EXPECT_EQ(0, polled(self));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, request_do(self->queue, VIRTIO_BLK_T_IN, 0, data, PAGE));
+	EXPECT_EQ(1, polled(self));
+}
+
+/* Requests of all kinds and sizes, while it is switched on and off. */
+TEST_F(polled, verified)
+{
+	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
+	ASSERT_EQ(0, begin_traffic(self));
+	for (long end = now_ms() + test_ms(); now_ms() < end;) {
+		EXPECT_TRUE(all_flow(self));
+		ASSERT_EQ(0, set_parameter("poll_disk", 0));
+		EXPECT_TRUE(all_flow(self));
+		ASSERT_EQ(0, set_parameter("poll_disk", 1));
+	}
+	EXPECT_EQ(NULL, end_traffic(self));
+	EXPECT_LT(0, polled(self));
+	EXPECT_EQ(0, guest_detach(&self->guest));
+	EXPECT_TRUE(guest_balances(&self->guest));
+}
+
+/* For which the disk waits until nothing is in flight. */
+TEST_F(polled, the_queues_of_the_disk_change)
+{
+	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
+	ASSERT_EQ(0, begin_traffic(self));
+	for (int i = 0; i < 10; i++) {
+		EXPECT_TRUE(all_flow(self));
+		EXPECT_EQ(0, disk_configure(&disk, "submit_queues", 1 + i % 2));
+	}
+	EXPECT_EQ(NULL, end_traffic(self));
+	EXPECT_LT(0, polled(self));
+}
+
+/* Then it is asked for interrupts, whether it says so before or only when it refuses. */
+TEST_F(polled, the_disk_has_no_more_queues_for_it)
+{
+	if (is_old())
+		SKIP(return, "n/a: null_blk of this kernel cannot be without them");
+	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
+	ASSERT_EQ(0, begin_traffic(self));
+	for (int i = 0; i < 10; i++) {
+		EXPECT_TRUE(all_flow(self));
+		EXPECT_EQ(0, disk_configure(&disk, "poll_queues", i % 2));
+	}
+	EXPECT_EQ(NULL, end_traffic(self));
+	ASSERT_EQ(0, disk_configure(&disk, "poll_queues", 0));
+	EXPECT_TRUE(request_works(self->queue));
+	ASSERT_EQ(0, disk_configure(&disk, "poll_queues", 1));
+	EXPECT_TRUE(request_works(self->queue));
+	EXPECT_EQ(0, guest_count(self->queue, "failed"));
+}
+
+/* All are with the disk then, and some of them for a while. */
+static int begin_slow_reads(SELF *self)
+{
+	int ret = guest_attach(&self->guest, slow.fd) ?: begin_reads(self, 16 * PAGE);
+
+	return ret ?: BECOMES_TRUE(polled(self) == IN_FLIGHT) ? 0 : ETIMEDOUT;
+}
+
+TEST_F(polled, another_worker_goes_on)
+{
+	struct vhost_worker_state worker;
+
+	if (is_old())
+		SKIP(return, "n/a: null_blk of this kernel is not slow when it is polled");
+	ASSERT_EQ(0, begin_slow_reads(self));
+	ASSERT_EQ(0, attempt(self->guest.fd, VHOST_NEW_WORKER, &worker));
+	for (__u32 i = 0; i < QUEUES; i++) {
+		struct vhost_vring_worker state = { i, worker.worker_id };
+
+		ASSERT_EQ(0, attempt(self->guest.fd, VHOST_ATTACH_VRING_WORKER, &state));
+	}
+	EXPECT_LT(guest_count(self->queue, "ended"), IN_FLIGHT);
+	ASSERT_EQ(0, request_wait_all(self->queue));
+	EXPECT_TRUE(are_done_well(self));
+}
+
+TEST_F(polled, stop_waits_for_them)
+{
+	if (is_old())
+		SKIP(return, "n/a: null_blk of this kernel is not slow when it is polled");
+	ASSERT_EQ(0, begin_slow_reads(self));
+	EXPECT_EQ(IN_FLIGHT, guest_stop_queue(self->queue));
+	EXPECT_EQ(IN_FLIGHT, request_poll(self->queue));
+	EXPECT_TRUE(are_done_well(self));
+	EXPECT_EQ(IN_FLIGHT, guest_count(self->queue, "given"));
+}
+
+/* And they end, or the module could not be unloaded, nor the disk be removed. */
+TEST_F(polled, close_does_not_wait_for_them)
+{
+	if (is_old())
+		SKIP(return, "n/a: null_blk of this kernel is not slow when it is polled");
+	ASSERT_EQ(0, begin_slow_reads(self));
+	ASSERT_EQ(0, close(self->guest.fd));
+	self->guest.fd = -1;
+	EXPECT_EQ(1, read_number("/sys/module/vhost_blk/refcnt"));
+}
+
+TEST_F(polled, killed_owner_does_not_wait_for_them)
+{
+	int status;
+	pid_t pid;
+
+	if (is_old())
+		SKIP(return, "n/a: null_blk of this kernel is not slow when it is polled");
+	pid = fork();
+	if (!pid) {
+		const struct guest_setup setup = { .queues = QUEUES };
+
+		if (guest_open(&self->guest, &setup) || begin_slow_reads(self))
+			_exit(1);
+		kill(getpid(), SIGKILL);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+}
+
+/* The disk's own timer would find in a few seconds what nobody polls for. */
+static const char *give_time(const struct disk *disk)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/block/%s/queue/io_timeout", disk->name);
+	return write_file(path, "%u", 600000) ? "the disk's timer cannot be set" : NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const struct disk_setup fast = { .kind = DISK_NULL_BLK, .cache = true };
+	const struct disk_setup limited = { .kind = DISK_NULL_BLK, .mbps = 1 };
+	const struct disk_setup none = { .kind = DISK_NULL_BLK, .no_poll = true };
+
+	need_device();
+	why_not = disk_share(&disk, &fast) ?: disk_share(&slow, &limited) ?:
+		  disk_share(&interrupting, &none) ?:
+		  give_time(&disk) ?: give_time(&slow);
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Requests that the disk does not interrupt for: the worker asks it whether they have
+ * ended, and does not sleep as long as there are any. That takes a CPU for as long, but
+ * neither an interrupt nor a wake-up.
+ */
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/delay.h>
+#include <linux/module.h>
+
+#include "device.h"
+#include "polled.h"
+#include "queue.h"
+#include "request.h"
+
+static bool vblk_poll_disk;
+module_param_named(poll_disk, vblk_poll_disk, bool, 0644);
+MODULE_PARM_DESC(poll_disk, "have the worker poll disks that can be polled for what ended");
+
+/*
+ * Who began a bio may poll it for as long as the bio is not used for something else, also
+ * after it has ended. One that was not started yet, or was merged into another, has
+ * nothing to be polled by: false.
+ */
+static bool vblk_polled_poll_one(struct vblk_request *request)
+{
+	if (READ_ONCE(request->bio.bi_cookie) == BLK_QC_T_NONE)
+		return false;
+	bio_poll(&request->bio, NULL, BLK_POLL_ONESHOT);
+	return true;
+}
+
+static bool vblk_polled_is_in_flight(struct vblk_queue *queue)
+{
+	bool in_flight;
+
+	spin_lock_irq(&queue->done_lock);
+	in_flight = queue->ended != queue->started;
+	spin_unlock_irq(&queue->done_lock);
+	return in_flight;
+}
+
+/* There is no worker any more, and nobody waits. */
+static void vblk_polled_work(struct work_struct *work)
+{
+	struct vblk_queue *queue = container_of(work, struct vblk_queue, polled.work);
+	struct vblk_request *request;
+
+	while (vblk_polled_is_in_flight(queue)) {
+		list_for_each_entry(request, &queue->polled.requests, polled)
+			vblk_polled_poll_one(request);
+		usleep_range(100, 1000);
+	}
+}
+
+/**
+ * vblk_polled_init() - there are none
+ * @queue: the queue
+ */
+void vblk_polled_init(struct vblk_queue *queue)
+{
+	INIT_LIST_HEAD(&queue->polled.requests);
+	INIT_WORK(&queue->polled.work, vblk_polled_work);
+}
+
+/**
+ * vblk_polled_exit() - undo vblk_polled_init()
+ * @queue: one with nothing in flight
+ *
+ * Context: may sleep.
+ */
+void vblk_polled_exit(struct vblk_queue *queue)
+{
+	flush_work(&queue->polled.work);
+}
+
+/**
+ * vblk_polled_update() - decide how the requests that begin next are to end
+ * @queue: the queue, with its limits
+ *
+ * Context: the worker, under the queue's mutex.
+ */
+void vblk_polled_update(struct vblk_queue *queue)
+{
+	queue->polled.wanted = queue->limits.polls && READ_ONCE(vblk_poll_disk);
+}
+
+/**
+ * vblk_polled_add() - have the disk polled for a request, if that is wanted
+ * @request: one that is about to be submitted, as a single bio
+ *
+ * Context: the worker, under the queue's mutex.
+ * Return: whether it will be; then its bio has to be REQ_POLLED
+ */
+bool vblk_polled_add(struct vblk_request *request)
+{
+	struct vblk_queue *queue = request->queue;
+
+	if (!queue->polled.wanted)
+		return false;
+	list_add_tail(&request->polled, &queue->polled.requests);
+	queue->stats.polled++;
+	return true;
+}
+
+/**
+ * vblk_polled_drop() - a request has ended, by whatever
+ * @request: the request, polled for or not
+ *
+ * Context: the worker, under the queue's mutex, or who destroys the queue.
+ */
+void vblk_polled_drop(struct vblk_request *request)
+{
+	if (unlikely(!list_empty(&request->polled)))
+		list_del_init(&request->polled);
+}
+
+/**
+ * vblk_polled_any() - may there be something to ask the disk for?
+ * @queue: the queue
+ *
+ * Context: the worker, under the queue's mutex.
+ */
+bool vblk_polled_any(const struct vblk_queue *queue)
+{
+	return !list_empty(&queue->polled.requests);
+}
+
+/**
+ * vblk_polled_poll() - ask the disk for what has ended
+ * @queue: the queue
+ *
+ * By the first request that can be asked for. The disk tells of all that it has in the same
+ * place, so in the end of all.
+ *
+ * Context: the worker, under the queue's mutex.
+ */
+void vblk_polled_poll(struct vblk_queue *queue)
+{
+	struct vblk_request *request;
+
+	list_for_each_entry(request, &queue->polled.requests, polled)
+		if (vblk_polled_poll_one(request))
+			break;
+}
+
+/**
+ * vblk_polled_leave() - the worker is gone, but its requests are not
+ * @queue: one that is dead
+ *
+ * Context: the last close.
+ */
+void vblk_polled_leave(struct vblk_queue *queue)
+{
+	if (vblk_polled_any(queue))
+		queue_work(vblk_disk_wq, &queue->polled.work);
+}

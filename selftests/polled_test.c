@@ -18,7 +18,7 @@
 #define IN_FLIGHT	32
 
 /* The slow one takes some 150 ms for as many pages. */
-static struct disk disk, slow, interrupting;
+static struct disk disk, slow, stacked, interrupting;
 static const char *why_not;
 
 FIXTURE(polled) {
@@ -158,6 +158,18 @@ TEST_F(polled, neighbours_in_reverse_are)
 	ASSERT_EQ(0, request_wait_all(self->queue));
 	EXPECT_TRUE(are_done_well(self));
 	EXPECT_EQ(IN_FLIGHT, polled(self));
+}
+
+/* Which has each of them polled by itself. */
+TEST_F(polled, those_of_device_mapper_are)
+{
+	ASSERT_EQ(0, guest_attach(&self->guest, stacked.fd));
+	for (int i = 0; i < 10; i++) {
+		ASSERT_EQ(0, begin_reads(self, i % 2 ? PAGE : 16 * PAGE));
+		ASSERT_EQ(0, request_wait_all(self->queue));
+		EXPECT_TRUE(are_done_well(self));
+	}
+	EXPECT_EQ(10 * IN_FLIGHT, polled(self));
 }
 
 TEST_F(polled, is_off_by_default)
@@ -311,11 +323,11 @@ TEST_F(polled, killed_owner_does_not_wait_for_them)
 }
 
 /* The disk's own timer would find in a few seconds what nobody polls for. */
-static const char *give_time(const struct disk *disk)
+static const char *give_time(const char *name)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/sys/block/%s/queue/io_timeout", disk->name);
+	snprintf(path, sizeof(path), "/sys/block/%s/queue/io_timeout", name);
 	return write_file(path, "%u", 600000) ? "the disk's timer cannot be set" : NULL;
 }
 
@@ -323,11 +335,12 @@ int main(int argc, char **argv)
 {
 	const struct disk_setup fast = { .kind = DISK_NULL_BLK, .cache = true };
 	const struct disk_setup limited = { .kind = DISK_NULL_BLK, .mbps = 1 };
+	const struct disk_setup mapped = { .kind = DISK_NULL_BLK, .stacked = true };
 	const struct disk_setup none = { .kind = DISK_NULL_BLK, .no_poll = true };
 
 	need_device();
 	why_not = disk_share(&disk, &fast) ?: disk_share(&slow, &limited) ?:
-		  disk_share(&interrupting, &none) ?:
-		  give_time(&disk) ?: give_time(&slow);
+		  disk_share(&stacked, &mapped) ?: disk_share(&interrupting, &none) ?:
+		  give_time(disk.name) ?: give_time(slow.name) ?: give_time(stacked.lower);
 	return test_harness_run(argc, argv);
 }

@@ -18,17 +18,25 @@ static bool vblk_poll_disk;
 module_param_named(poll_disk, vblk_poll_disk, bool, 0644);
 MODULE_PARM_DESC(poll_disk, "have the worker poll disks that can be polled for what ended");
 
-/*
- * Who began a bio may poll it for as long as the bio is not used for something else, also
- * after it has ended. One that was not started yet, or was merged into another, has
- * nothing to be polled by: false.
+/**
+ * vblk_polled_poll() - ask the disk for what has ended
+ * @queue: the queue
+ *
+ * A disk with hardware queues tells of all requests of the one that a bio is in; others, as
+ * device mapper, of that bio alone. So there may be more as long as something is found. A
+ * bio that was not started yet, or was merged into another, has nothing to be asked by.
+ * Who began a bio may ask until it is used for something else, also after it has ended.
+ *
+ * Context: the worker, under the queue's mutex, or who is in its place.
  */
-static bool vblk_polled_poll_one(struct vblk_request *request)
+void vblk_polled_poll(struct vblk_queue *queue)
 {
-	if (READ_ONCE(request->bio.bi_cookie) == BLK_QC_T_NONE)
-		return false;
-	bio_poll(&request->bio, NULL, BLK_POLL_ONESHOT);
-	return true;
+	struct vblk_request *request;
+
+	list_for_each_entry(request, &queue->polled.requests, polled)
+		if (READ_ONCE(request->bio.bi_cookie) != BLK_QC_T_NONE &&
+		    bio_poll(&request->bio, NULL, BLK_POLL_ONESHOT) <= 0)
+			break;
 }
 
 static bool vblk_polled_is_in_flight(struct vblk_queue *queue)
@@ -45,11 +53,9 @@ static bool vblk_polled_is_in_flight(struct vblk_queue *queue)
 static void vblk_polled_work(struct work_struct *work)
 {
 	struct vblk_queue *queue = container_of(work, struct vblk_queue, polled.work);
-	struct vblk_request *request;
 
 	while (vblk_polled_is_in_flight(queue)) {
-		list_for_each_entry(request, &queue->polled.requests, polled)
-			vblk_polled_poll_one(request);
+		vblk_polled_poll(queue);
 		usleep_range(100, 1000);
 	}
 }
@@ -125,24 +131,6 @@ void vblk_polled_drop(struct vblk_request *request)
 bool vblk_polled_any(const struct vblk_queue *queue)
 {
 	return !list_empty(&queue->polled.requests);
-}
-
-/**
- * vblk_polled_poll() - ask the disk for what has ended
- * @queue: the queue
- *
- * By the first request that can be asked for. The disk tells of all that it has in the same
- * place, so in the end of all.
- *
- * Context: the worker, under the queue's mutex.
- */
-void vblk_polled_poll(struct vblk_queue *queue)
-{
-	struct vblk_request *request;
-
-	list_for_each_entry(request, &queue->polled.requests, polled)
-		if (vblk_polled_poll_one(request))
-			break;
 }
 
 /**

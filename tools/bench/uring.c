@@ -68,7 +68,8 @@ static int uring_take(struct lane *lane, bool *ok)
 	struct io_uring_cqe *cqe;
 	int slot;
 
-	if (io_uring_peek_cqe(&uring->ring, &cqe))
+	/* Where the disk is polled, to peek is to poll it. */
+	if (!io_uring_cq_ready(&uring->ring) || io_uring_peek_cqe(&uring->ring, &cqe))
 		return -1;
 	slot = (int)cqe->user_data;
 	*ok = cqe->res == (int)lane->load->size;

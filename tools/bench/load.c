@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/param.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,6 +37,7 @@ struct run {
 	__u64 state;	/* of the random numbers */
 	__u64 *begun;	/* by slot, in ns */
 	__u64 now;	/* when this round of the loop began, in ns, if that is to be known */
+	__u64 began, ended;	/* its load, in ns */
 	__u64 first;	/* when the first was done, in ns */
 	unsigned long done, bad;
 	struct latency latency;
@@ -183,6 +185,7 @@ static const char *keep_busy(struct run *run)
 	unsigned int in_flight = load->depth;
 	const char *why = NULL;
 
+	run->began = load_now();
 	look_at_clock(run);
 	for (unsigned int slot = 0; slot < load->depth; slot++)
 		add(run, slot);
@@ -196,6 +199,7 @@ static const char *keep_busy(struct run *run)
 		why = run->lane.target->go(&run->lane, 1);
 		in_flight -= take(run, false);
 	}
+	run->ended = load_now();
 	return why;
 }
 
@@ -241,16 +245,20 @@ static void start(struct run *runs, const struct load *load, const struct target
 }
 
 static void report(struct run *runs, const struct load *load, const struct target *target,
-		   __u64 ns, __u64 busy)
+		   __u64 busy)
 {
 	static struct latency latency;
 	unsigned long done = 0, bad = 0;
+	__u64 began = runs->began, ended = 0, ns;
 
 	for (unsigned int i = 0; i < load->lanes; i++) {
 		done += runs[i].done;
 		bad += runs[i].bad;
 		latency_merge(&latency, &runs[i].latency);
+		began = MIN(began, runs[i].began);
+		ended = MAX(ended, runs[i].ended);
 	}
+	ns = ended - began;
 	printf("{\"target\": \"%s\", \"queues\": %u, \"depth\": %u, \"batch\": %u, ",
 	       target->name, load->lanes, load->depth, load->batch);
 	printf("\"size\": %u, \"reads\": %u, \"done\": %lu, \"bad\": %lu, \"ns\": %llu, ",
@@ -272,13 +280,12 @@ static void report(struct run *runs, const struct load *load, const struct targe
 static void run(const struct load *load, const struct target *target)
 {
 	struct run *runs = load_alloc(load->lanes, sizeof(*runs));
-	__u64 began, busy;
+	__u64 busy;
 
 	pthread_barrier_init(&all_ready, NULL, load->lanes + 1);
 	start(runs, load, target);
 	pthread_barrier_wait(&all_ready);
 	busy = busy_time();
-	began = load_now();
 	if (!load->count) {
 		sleep(load->seconds);
 		__atomic_store_n(&enough, true, __ATOMIC_RELAXED);
@@ -288,7 +295,7 @@ static void run(const struct load *load, const struct target *target)
 		if (runs[i].why)
 			die(runs[i].why);
 	}
-	report(runs, load, target, load_now() - began, busy_time() - busy);
+	report(runs, load, target, busy_time() - busy);
 }
 
 static const char usage[] =

@@ -269,7 +269,7 @@ static void report(struct run *runs, const struct load *load, const struct targe
 	if (load->spare)
 		printf(", \"spare_bytes\": %llu", load->spare_bytes);
 	if (load->latency)
-		printf(", \"latency_ns\": {\"50\": %llu, \"99\": %llu, \"99.9\": %llu}",
+		printf(", \"p50_ns\": %llu, \"p99_ns\": %llu, \"p99.9_ns\": %llu",
 		       latency_at(&latency, 500), latency_at(&latency, 990),
 		       latency_at(&latency, 999));
 	puts("}");

@@ -1,6 +1,8 @@
 # shellcheck shell=bash
-# What the comparisons share. Who has it has ratios(), lines "NAME CELL OURS THEIRS" of
-# what is compared in the end.
+# What the comparisons share. Who has it has ratios(), what is compared in the end: lines
+# "NAME CELL OURS THEIRS [TARGET]". A CELL * is the one in which OURS does worst, of several
+# THEIRS with | between them the best counts; without TARGET the ratio is to be 1 or better,
+# if that is none, it has none.
 
 set -euo pipefail
 top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")

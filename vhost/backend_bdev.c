@@ -130,11 +130,12 @@ static void vblk_bdev_rw(const struct vblk_backend *backend, struct vblk_request
 		bio->bi_iter = iter;
 		bio->bi_iter.bi_size = len;
 		if (len == iter.bi_size) {
-			if (bio == &request->bio && vblk_request_polls(request))
+			if (unlikely(request->polls))
 				bio->bi_opf |= REQ_POLLED;
 			vblk_bdev_submit_last(request, bio);
 			return;
 		}
+		request->polls = false;	/* of several, only one could be asked for */
 		vblk_bdev_submit(request, bio);
 		bvec_iter_advance(request->vecs, &iter, len);
 		iter.bi_sector += len >> SECTOR_SHIFT;

@@ -125,6 +125,7 @@ bool vblk_overflow_is_empty(const struct vblk_queue *queue)
 void vblk_overflow_add(struct vblk_queue *queue, struct vblk_request *request)
 {
 	request->may_wait = true;
+	request->polls = false;	/* nobody would while it waits */
 	request->blkcg = vblk_blkcg_get();
 	queue->stats.overflows++;
 	spin_lock_irq(&queue->done_lock);

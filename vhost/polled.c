@@ -82,7 +82,7 @@ void vblk_polled_exit(struct vblk_queue *queue)
 }
 
 /**
- * vblk_polled_update() - decide how the requests that begin next are to end
+ * vblk_polled_update() - decide whether to poll for the requests that begin next
  * @queue: the queue, with its limits
  *
  * Context: the worker, under the queue's mutex.
@@ -93,44 +93,27 @@ void vblk_polled_update(struct vblk_queue *queue)
 }
 
 /**
- * vblk_polled_add() - have the disk polled for a request, if that is wanted
- * @request: one that is about to be submitted, as a single bio
+ * vblk_polled_add() - have the disk polled for a request
+ * @request: one that was submitted as a bio that is REQ_POLLED
  *
  * Context: the worker, under the queue's mutex.
- * Return: whether it will be; then its bio has to be REQ_POLLED
  */
-bool vblk_polled_add(struct vblk_request *request)
+void vblk_polled_add(struct vblk_request *request)
 {
-	struct vblk_queue *queue = request->queue;
-
-	if (!queue->polled.wanted)
-		return false;
-	list_add_tail(&request->polled, &queue->polled.requests);
-	queue->stats.polled++;
-	return true;
+	list_add_tail(&request->polled, &request->queue->polled.requests);
+	request->queue->stats.polled++;
 }
 
 /**
- * vblk_polled_drop() - a request has ended, by whatever
- * @request: the request, polled for or not
+ * vblk_polled_drop() - a request that was polled for has ended, by whatever
+ * @request: the request
  *
- * Context: the worker, under the queue's mutex, or who destroys the queue.
+ * Context: the worker, under the queue's mutex.
  */
 void vblk_polled_drop(struct vblk_request *request)
 {
-	if (unlikely(!list_empty(&request->polled)))
-		list_del_init(&request->polled);
-}
-
-/**
- * vblk_polled_any() - may there be something to ask the disk for?
- * @queue: the queue
- *
- * Context: the worker, under the queue's mutex.
- */
-bool vblk_polled_any(const struct vblk_queue *queue)
-{
-	return !list_empty(&queue->polled.requests);
+	list_del_init(&request->polled);
+	request->polls = false;
 }
 
 /**
@@ -141,6 +124,6 @@ bool vblk_polled_any(const struct vblk_queue *queue)
  */
 void vblk_polled_leave(struct vblk_queue *queue)
 {
-	if (vblk_polled_any(queue))
+	if (vblk_polled_any(&queue->polled))
 		queue_work(vblk_disk_wq, &queue->polled.work);
 }

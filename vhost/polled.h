@@ -22,12 +22,17 @@ struct vblk_polled {
 	struct work_struct work;
 };
 
+/* May there be something to ask the disk for? For the worker, under the queue's mutex. */
+static inline bool vblk_polled_any(const struct vblk_polled *polled)
+{
+	return !list_empty(&polled->requests);
+}
+
 void vblk_polled_init(struct vblk_queue *queue);
 void vblk_polled_exit(struct vblk_queue *queue);
 void vblk_polled_update(struct vblk_queue *queue);
-bool vblk_polled_add(struct vblk_request *request);
+void vblk_polled_add(struct vblk_request *request);
 void vblk_polled_drop(struct vblk_request *request);
-bool vblk_polled_any(const struct vblk_queue *queue);
 void vblk_polled_poll(struct vblk_queue *queue);
 void vblk_polled_leave(struct vblk_queue *queue);
 

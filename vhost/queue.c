@@ -123,7 +123,8 @@ void vblk_queue_unend(struct vblk_queue *queue)
 static void vblk_queue_release(struct vblk_queue *queue, struct vblk_request *request)
 {
 	queue->stats.failed += request->status != VIRTIO_BLK_S_OK;
-	vblk_polled_drop(request);
+	if (unlikely(request->polls))
+		vblk_polled_drop(request);
 	vblk_request_release(request);
 	queue->free[queue->nr_free++] = request;
 	queue->released++;
@@ -326,7 +327,7 @@ static bool vblk_queue_go(struct vblk_queue *queue)
 /* May there be more to do, before the driver notifies? */
 static bool vblk_queue_linger(struct vblk_queue *queue, const struct vblk_worker *worker)
 {
-	if (!vblk_polled_any(queue))
+	if (likely(!vblk_polled_any(&queue->polled)))
 		return vblk_queue_poll(queue, worker);
 	vblk_polled_poll(queue);
 	return true;
@@ -374,7 +375,8 @@ void vblk_queue_serve(struct vblk_queue *queue, const struct vblk_worker *worker
 		noio = memalloc_noio_save();
 		WRITE_ONCE(queue->server, current);
 		vblk_pins_begin(&queue->pins);
-		vblk_polled_poll(queue);
+		if (unlikely(vblk_polled_any(&queue->polled)))
+			vblk_polled_poll(queue);
 		vblk_queue_reap(queue);
 		vblk_queue_finish(queue);
 		if (queue->state == VBLK_RUNNING) {
@@ -384,7 +386,7 @@ void vblk_queue_serve(struct vblk_queue *queue, const struct vblk_worker *worker
 		WRITE_ONCE(queue->server, NULL);
 		vblk_queue_finish(queue);
 		vblk_pins_end(&queue->pins);
-		more = more || vblk_polled_any(queue);
+		more = more || vblk_polled_any(&queue->polled);
 		if (queue->released != queue->started)
 			queue_delayed_work(vblk_wq, &queue->later, VBLK_LATER);
 		memalloc_noio_restore(noio);

@@ -135,7 +135,11 @@ static int vblk_begin_rw(struct vblk_request *request, u64 len, u64 wrong,
 	if (!len)
 		return vblk_say(request, VIRTIO_BLK_S_OK);
 	ret = vblk_data_map(request, cursor);
-	return !ret || ret == -ENOMEM ? ret : vblk_say(request, VIRTIO_BLK_S_IOERR);
+	if (unlikely(ret))
+		return ret == -ENOMEM ? ret : vblk_say(request, VIRTIO_BLK_S_IOERR);
+	/* A flush that follows, for what has to be durable, is not for all disks to poll for. */
+	request->polls = request->queue->polled.wanted && !request->durable;
+	return 0;
 }
 
 static int vblk_begin_read(struct vblk_request *request, const struct vr_chain *chain)
@@ -400,6 +404,7 @@ int vblk_request_begin(struct vblk_request *request, const struct vr_chain *chai
 	request->status = VIRTIO_BLK_S_OK;
 	request->error = BLK_STS_OK;
 	request->may_wait = false;
+	request->polls = false;
 	request->retried = false;
 	request->flushed = false;
 	request->bounced = false;
@@ -420,27 +425,15 @@ int vblk_request_begin(struct vblk_request *request, const struct vr_chain *chai
 	}
 	if (unlikely(!request->status_page))
 		vblk_pin_status(request);
-	if (vblk_overflow_is_empty(queue))
-		vblk_request_execute(request);
-	else
+	if (unlikely(!vblk_overflow_is_empty(queue))) {
 		vblk_overflow_add(queue, request);
+		return 0;
+	}
+	vblk_request_execute(request);
+	/* It may have ended, but is not free before this thread says so. */
+	if (unlikely(request->polls))
+		vblk_polled_add(request);
 	return 0;
-}
-
-/**
- * vblk_request_polls() - is the disk to be polled for the end of a request?
- * @request: one that is being executed, as a single bio
- *
- * Not if who executes it may wait for the disk, and would not poll meanwhile; if the disk
- * refused that before; or if a flush follows, which not every disk can be polled for.
- *
- * Context: process.
- * Return: whether it is; then its bio has to be REQ_POLLED
- */
-bool vblk_request_polls(struct vblk_request *request)
-{
-	return !request->may_wait && !request->retried && !request->durable &&
-	       vblk_polled_add(request);
 }
 
 /* The disk had no room for it, and was not waited for. */
@@ -463,7 +456,6 @@ void vblk_request_end(struct vblk_request *request, blk_status_t error)
 	/* Those that the worker begins next are to be behind it. */
 	if (vblk_request_overflows(request) && vblk_queue_is_served_here(queue)) {
 		request->error = BLK_STS_OK;
-		vblk_polled_drop(request);
 		vblk_overflow_add(queue, request);
 		return;
 	}
@@ -496,7 +488,7 @@ static bool vblk_request_needs_flush(const struct vblk_request *request)
 static bool vblk_request_needs_retry(const struct vblk_request *request)
 {
 	return request->error == BLK_STS_NOTSUPP && !request->retried &&
-	       (request->type == VIRTIO_BLK_T_WRITE_ZEROES || !list_empty(&request->polled));
+	       (request->type == VIRTIO_BLK_T_WRITE_ZEROES || request->polls);
 }
 
 /* There is more to do; false if not. */
@@ -513,7 +505,8 @@ static bool vblk_request_go_on(struct vblk_request *request)
 			return false;
 	}
 	vblk_queue_unend(request->queue);
-	vblk_polled_drop(request);
+	if (request->polls)
+		vblk_polled_drop(request);
 	request->status = VIRTIO_BLK_S_OK;
 	request->error = BLK_STS_OK;
 	if (overflows)

@@ -32,7 +32,7 @@ struct vblk_queue;
 /**
  * struct vblk_request - a request of the driver, from vr_pop() to vr_push()
  * @node: on a list of those that ended, or that wait for the disk
- * @polled: on that of those that the disk is polled for
+ * @polled: if @polls, on that of those that the disk is polled for
  * @queue: whose it is
  * @ticket: to give the chain back with
  * @type: VIRTIO_BLK_T_*
@@ -41,6 +41,7 @@ struct vblk_queue;
  * @flushed: it is to flush, or was: all it does, or the second half of it
  * @durable: what it writes has to be safe when it ends
  * @may_wait: the disk may be waited for; if not, BLK_STS_AGAIN ends it
+ * @polls: the disk is to be polled for its end
  * @bounced: the vectors are pages of ours, to be copied from or to @segs
  * @sector: where it begins, in units of 512 bytes
  * @len: bytes of data, or of all @ranges
@@ -78,6 +79,7 @@ struct vblk_request {
 	bool flushed;
 	bool durable;
 	bool may_wait;
+	bool polls;
 	bool bounced;
 	u64 sector;
 	u64 len;
@@ -109,7 +111,6 @@ static inline bool vblk_request_writes(const struct vblk_request *request)
 
 void vblk_request_execute(struct vblk_request *request);
 int vblk_request_begin(struct vblk_request *request, const struct vr_chain *chain);
-bool vblk_request_polls(struct vblk_request *request);
 void vblk_request_end(struct vblk_request *request, blk_status_t error);
 bool vblk_request_finish(struct vblk_request *request, u32 *len);
 bool vblk_request_finish_here(struct vblk_request *request, u32 *len);

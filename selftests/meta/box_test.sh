@@ -123,7 +123,7 @@ for kernel in $kernels; do
 done
 "$top/tools/vm/kernel" get 6.1 >/dev/null # for the guest; a box cannot fetch it
 options=(-b -t 300)
-expect 6.12 passed 0 'a script that succeeds' true
+expect 6.12 passed 0 'a script that succeeds on two CPUs' sh -c 'nproc | grep -qx 2'
 expect 6.12 failed 7 'a script that fails' sh -c 'exit 7'
 expect 6.12 failed 127 'a script that is not there' no-such-command
 expect 6.12 silent 125 'a power-off without a word' sh -c 'echo o >/proc/sysrq-trigger; sleep 100'

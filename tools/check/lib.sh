@@ -12,7 +12,7 @@ kernels() {
 
 # The files of the checkout, those not yet added among them, from its top.
 files() {
-	git -c safe.directory='*' -C "$top" ls-files --cached --others --exclude-standard |
+	git -c safe.directory='*' -C "$top" ls-files --cached --others --exclude-standard | sort |
 		while read -r file; do [ ! -f "$top/$file" ] || echo "$file"; done
 }
 

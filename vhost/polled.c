@@ -18,14 +18,19 @@ static bool vblk_poll_disk;
 module_param_named(poll_disk, vblk_poll_disk, bool, 0644);
 MODULE_PARM_DESC(poll_disk, "have the worker poll disks that can be polled for what ended");
 
+static bool vblk_polled_has_ended(const struct vblk_request *request)
+{
+	return !atomic_read(&request->bios_left);
+}
+
 /**
  * vblk_polled_poll() - ask the disk for what has ended
  * @queue: the queue
  *
  * A disk with hardware queues tells of all requests of the one that a bio is in; others, as
- * device mapper, of that bio alone. So there may be more as long as something is found. A
- * bio that was not started yet, or was merged into another, has nothing to be asked by.
- * Who began a bio may ask until it is used for something else, also after it has ended.
+ * device mapper, of that bio alone. So it is asked by one after the other, until one has
+ * not ended. A bio that was not started yet, or was merged into another, has nothing to be
+ * asked by. Who began a bio may ask until it is used for something else, also after its end.
  *
  * Context: the worker, under the queue's mutex, or who is in its place.
  */
@@ -33,10 +38,14 @@ void vblk_polled_poll(struct vblk_queue *queue)
 {
 	struct vblk_request *request;
 
-	list_for_each_entry(request, &queue->polled.requests, polled)
-		if (READ_ONCE(request->bio.bi_cookie) != BLK_QC_T_NONE &&
-		    bio_poll(&request->bio, NULL, BLK_POLL_ONESHOT) <= 0)
+	list_for_each_entry(request, &queue->polled.requests, polled) {
+		if (vblk_polled_has_ended(request) ||
+		    READ_ONCE(request->bio.bi_cookie) == BLK_QC_T_NONE)
+			continue;
+		bio_poll(&request->bio, NULL, BLK_POLL_ONESHOT);
+		if (!vblk_polled_has_ended(request))
 			break;
+	}
 }
 
 static bool vblk_polled_is_in_flight(struct vblk_queue *queue)

@@ -327,10 +327,13 @@ static bool vblk_queue_go(struct vblk_queue *queue)
 /* May there be more to do, before the driver notifies? */
 static bool vblk_queue_linger(struct vblk_queue *queue, const struct vblk_worker *worker)
 {
-	if (likely(!vblk_polled_any(&queue->polled)))
-		return vblk_queue_poll(queue, worker);
-	vblk_polled_poll(queue);
-	return true;
+	if (unlikely(vblk_polled_any(&queue->polled))) {
+		vblk_polled_poll(queue);
+		vblk_queue_finish(queue);
+		if (vblk_polled_any(&queue->polled))
+			return true;
+	}
+	return vblk_queue_poll(queue, worker);
 }
 
 /* Serve until there is nothing more to take, or the budget is spent: true then. */

@@ -101,8 +101,12 @@ static const char *end_traffic(SELF *self)
 {
 	const char *error = NULL;
 
-	for (int i = 0; i < QUEUES; i++)
-		error = traffic_stop(&self->traffic[i]) ?: error;
+	for (int i = 0; i < QUEUES; i++) {
+		const char *wrong = traffic_stop(&self->traffic[i]);
+
+		if (wrong)
+			error = wrong;
+	}
 	return error;
 }
 
@@ -118,10 +122,14 @@ static bool all_flow(const SELF *self)
 static bool is_old(void)
 {
 	struct utsname system;
-	int major, minor;
+	long major, minor;
+	char *rest;
 
-	return uname(&system) || sscanf(system.release, "%d.%d", &major, &minor) != 2 ||
-	       major < 6 || (major == 6 && minor < 12);
+	if (uname(&system))
+		return true;
+	major = strtol(system.release, &rest, 10);
+	minor = strtol(rest + 1, NULL, 10);
+	return major < 6 || (major == 6 && minor < 12);
 }
 
 static long polled(const SELF *self)

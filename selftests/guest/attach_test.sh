@@ -51,6 +51,7 @@ try 'the bridge listens' test -S "$socket"
 : >"$said"
 run_guest
 guest_status=$?
+if_it_ran $guest_status
 ends "$bridge" 5
 bridge_status=$?
 show_guest "$said"

@@ -184,6 +184,7 @@ idle() {
 
 # With a guest that does not get anywhere, what follows would wait in vain.
 give_up() {
+	! gone "$guest" || { wait "$guest"; if_it_ran $?; }
 	kill "${bridges[@]}"
 	show_guest "$words"
 	tail -n 20 "$results/console" | sed 's/^/# /'
@@ -223,6 +224,7 @@ done
 touch "$results/bye"
 wait "$guest"
 guest_status=$?
+if_it_ran $guest_status
 show_guest "$words"
 try 'the guest ends well' test "$guest_status" = 0
 for kind in "${kinds[@]}"; do

@@ -82,6 +82,7 @@ start_bridge "$socket" "$disk" --serial $serial --num-queues $queues --once
 try 'the bridge listens' test -S "$socket"
 run_guest
 guest_status=$?
+if_it_ran $guest_status
 ends "$bridge" 5
 bridge_status=$?
 show_guest "$words"

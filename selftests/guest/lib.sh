@@ -71,6 +71,9 @@ is_served() { ! unused; }
 
 # --- guests that are boxes
 
+# if_it_ran STATUS: of a guest that is a box. If its emulation failed, so did all of this.
+if_it_ran() { [ "$1" != 75 ] || exit 75; }
+
 # show_guest FILE: the results in what it said there are ours.
 show_guest() {
 	local line

@@ -196,7 +196,7 @@ qemu: tools | build
 ## Tests:
 ##   make check        all of them, one line of figures at the end
 ##   make lint         the checks of the sources (GATE=NAME for one of them)
-##   make test-guest   stock guests on it, by the bridge (not in make check)
+##   make test-guest   stock guests on it, by the bridge
 ##   make check-qemu   QEMU with vhost=on (not in make check)
 ##   make soak         such a guest, at work while one after another is killed
 ##                     (MINUTES=60; SEED=NUMBER to repeat)
@@ -212,7 +212,7 @@ qemu: tools | build
 
 .PHONY: check
 check: cache
-	@tools/check/tap tools/check/suites vringh/suites
+	@tools/check/tap tools/check/suites selftests/guest/suites vringh/suites
 
 .PHONY: lint
 lint: tools

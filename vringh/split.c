@@ -260,9 +260,9 @@ static __always_inline int split_pending(struct vr *vr, int how)
 	int err;
 
 	if (a->next != a->seen)
-		return 1;
+		return (u16)(a->seen - a->next);
 	err = vr_load16(how, &idx, &a->at.avail->idx);
-	return err ? err : idx != a->seen;
+	return err ? err : (u16)(idx - a->next);
 }
 
 /*

@@ -228,12 +228,13 @@ static inline int vr_pop(struct vr *vr, struct vr_chain *chain)
 }
 
 /**
- * vr_pending() - Is there a chain to take?
+ * vr_pending() - How many chains are there to take?
  * @vr: A ring that was started.
  *
- * For polling: cheap, and no promise about what vr_pop() will say of the chain.
+ * For polling: cheap, and no promise about what vr_pop() will say of them. It looks for
+ * more only where vr_pop() has taken all that it knew of.
  *
- * Return: 1 if there is, 0 if not, -EFAULT.
+ * Return: what the driver says, up to 65535, 0 if there is none, -EFAULT.
  */
 static inline int vr_pending(struct vr *vr)
 {

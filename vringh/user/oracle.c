@@ -327,7 +327,13 @@ static int news(const struct oracle *o, const struct oracle_memory *memory)
 
 int oracle_pending(const struct oracle *o, const struct oracle_memory *memory)
 {
-	return o->seen > o->taken ? 1 : news(o, memory);
+	u16 idx;
+	int err;
+
+	if (o->seen > o->taken)
+		return (int)(o->seen - o->taken);
+	err = load16(o, memory, ORACLE_AVAIL, IDX_AT, &idx);
+	return err ? err : (u16)(idx - o->taken % 65536);
 }
 
 /* 2.7.7.1, 2.7.10.1 */

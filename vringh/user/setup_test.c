@@ -142,7 +142,7 @@ TEST_F(start, takes_what_was_offered_before)
 
 	unit_offer_many(u, 3);
 	ASSERT_EQ(0, unit_start(u, 0));
-	EXPECT_EQ(1, vr_pending(&u->vr));
+	EXPECT_EQ(3, vr_pending(&u->vr));
 	for (u16 i = 0; i < 3; i++) {
 		EXPECT_STREQ(FINE, takes(u, i))
 			TH_LOG("%u", i);

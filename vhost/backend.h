@@ -23,6 +23,7 @@ struct vblk_request;
  * @read_only: it cannot be written to now
  * @volatile_cache: what is written is safe only after a flush
  * @polls: it can be polled for requests that end
+ * @nowait: to begin a request waits for it only if that may_wait
  */
 struct vblk_limits {
 	u64 sectors;
@@ -39,6 +40,7 @@ struct vblk_limits {
 	bool read_only;
 	bool volatile_cache;
 	bool polls;
+	bool nowait;
 };
 
 /**

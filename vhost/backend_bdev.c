@@ -44,6 +44,7 @@ static void vblk_bdev_limits(const struct vblk_backend *backend, struct vblk_lim
 		.read_only = backend->read_only || bdev_read_only(bdev),
 		.volatile_cache = bdev_write_cache(bdev),
 		.polls = compat_bdev_polls(bdev),
+		.nowait = bdev_nowait(bdev),
 	};
 }
 

@@ -23,6 +23,7 @@ static void vblk_null_limits(const struct vblk_backend *backend, struct vblk_lim
 	*limits = (struct vblk_limits) {
 		.sectors = 1ULL << 31,
 		.offloads_zeroes = true,
+		.nowait = true,
 		.read_only = backend->read_only,
 		.block_size = SECTOR_SIZE,
 		.physical_block_size = SECTOR_SIZE,

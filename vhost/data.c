@@ -196,8 +196,9 @@ static int vblk_add_pinned(struct vblk_request *request, u32 nr, u32 offset, u32
 /* Pin @len bytes of the owner's memory from @user on. */
 static int vblk_pin(struct vblk_request *request, unsigned long user, u32 len)
 {
-	unsigned int flags = vblk_request_writes(request) ? 0 : FOLL_WRITE;
 	struct vblk_queue *queue = request->queue;
+	unsigned int flags = (vblk_request_writes(request) ? 0 : FOLL_WRITE) |
+			     (queue->hurried ? FOLL_NOFAULT : 0);
 	u32 offset, piece;
 	int nr, ret;
 
@@ -262,7 +263,7 @@ static bool vblk_keep(struct vblk_request *request, struct vblk_cursor cursor)
 			return false;
 		for (; piece; piece -= part, guest += part, len -= part) {
 			pin = request->nr_pins < ARRAY_SIZE(request->pins) ?
-			      vblk_pins_get(&queue->pins, queue->memory, guest) : NULL;
+			      vblk_queue_keep(queue, guest) : NULL;
 			if (!pin)
 				return false;
 			request->pins[request->nr_pins++] = pin;	/* no more than vectors */
@@ -345,8 +346,8 @@ void vblk_data_drop(struct vblk_request *request)
  * @request: with its length and type
  * @cursor: where the data begins
  *
- * Context: the worker; may sleep.
- * Return: 0, or -ENOMEM, -EFAULT, -E2BIG: then there are none
+ * Context: who serves the queue; may sleep, unless that is hurried.
+ * Return: 0, or -ENOMEM, -EAGAIN, -EFAULT, -E2BIG: then there are none
  */
 int vblk_data_map(struct vblk_request *request, struct vblk_cursor cursor)
 {
@@ -354,13 +355,17 @@ int vblk_data_map(struct vblk_request *request, struct vblk_cursor cursor)
 
 	if (request->len > (u64)VBLK_MAX_PAGES << PAGE_SHIFT)
 		return -E2BIG;
+	if (request->queue->hurried && request->len > VBLK_KICKER_BYTES)
+		return -EAGAIN;
 	if (READ_ONCE(vblk_pin_data) && request->len <= VBLK_INLINE_VECS * PAGE_SIZE) {
 		if (vblk_keep(request, cursor))
 			return 0;
 		vblk_unkeep(request);
 	}
 	ret = vblk_pin_all(request, cursor);
-	if (ret == -EINVAL) {
+	if (unlikely(ret && request->queue->hurried)) {
+		ret = -EAGAIN;
+	} else if (ret == -EINVAL) {
 		vblk_unpin(request);
 		ret = vblk_bounce(request, cursor);
 	}

@@ -8,6 +8,7 @@
 #include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "backend.h"
 #include "config.h"
@@ -131,15 +132,30 @@ static void vblk_dev_stop_workers(struct vblk_dev *dev)
 }
 
 /**
- * vblk_dev_put() - a request of a closed device has ended, the last of its queue
+ * vblk_dev_get() - have the device stay, also after its close
+ * @dev: one that is not closed
+ *
+ * Context: any.
+ */
+void vblk_dev_get(struct vblk_dev *dev)
+{
+	refcount_inc(&dev->refs);
+}
+
+/**
+ * vblk_dev_put() - undo vblk_dev_get(), or the last request of a closed queue has ended
  * @dev: the device
  *
  * Context: any.
  */
 void vblk_dev_put(struct vblk_dev *dev)
 {
-	if (refcount_dec_and_test(&dev->refs))
+	if (refcount_dec_and_test(&dev->refs)) {
 		queue_work(vblk_wq, &dev->gone);
+		return;
+	}
+	smp_mb__after_atomic();	/* who waits has said so, or sees the new value */
+	wake_up_var(&dev->refs);
 }
 
 /**
@@ -239,6 +255,8 @@ int vblk_dev_reset(struct vblk_dev *dev)
 	if (ret)
 		return ret;
 	vblk_dev_stop_workers(dev);
+	/* Who notified a queue, and is not yet on its way back. */
+	wait_var_event(&dev->refs, refcount_read(&dev->refs) == 1);
 	vblk_dev_drop(dev);
 	vblk_dev_defaults(dev);
 	return 0;

@@ -95,6 +95,7 @@ struct vblk_dev {
 /* device.c */
 struct vblk_dev *vblk_dev_create(void);
 void vblk_dev_close(struct vblk_dev *dev);
+void vblk_dev_get(struct vblk_dev *dev);
 void vblk_dev_put(struct vblk_dev *dev);
 bool vblk_dev_is_owner(const struct vblk_dev *dev);
 int vblk_dev_set_owner(struct vblk_dev *dev);

@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/poll.h>
 
+#include "kicker.h"
 #include "queue.h"
 #include "trace.h"
 
@@ -16,7 +17,8 @@ static int vblk_queue_kicked(wait_queue_entry_t *entry, unsigned int mode, int s
 	if (key_to_poll(key) & EPOLLIN) {
 		queue->kicks++;
 		trace_vblk_queue_kick(queue);
-		vblk_queue_wake(queue);
+		if (!vblk_kicker_take(queue))
+			vblk_queue_wake(queue);
 	}
 	return 0;
 }

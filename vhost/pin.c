@@ -217,7 +217,7 @@ static bool vblk_pin_fill(struct vblk_pins *pins, struct vblk_pin *pin,
 /**
  * vblk_pins_get() - a page of the guest, to read and to write
  * @pins: those of the queue
- * @memory: the guest's memory
+ * @memory: the guest's memory; NULL if it is wanted only if it is kept already
  * @guest: any address of the guest within the page
  *
  * Context: the worker, from vblk_pins_begin() to vblk_pins_end().
@@ -237,7 +237,7 @@ struct vblk_pin *vblk_pins_get(struct vblk_pins *pins, const struct vblk_memory 
 		pin->users++;
 		return pin;
 	}
-	return !pin->users && vblk_pin_fill(pins, pin, memory, frame) ? pin : NULL;
+	return memory && !pin->users && vblk_pin_fill(pins, pin, memory, frame) ? pin : NULL;
 }
 
 /**

@@ -94,7 +94,7 @@ void vblk_polled_exit(struct vblk_queue *queue)
  * vblk_polled_update() - decide whether to poll for the requests that begin next
  * @queue: the queue, with its limits
  *
- * Context: the worker, under the queue's mutex.
+ * Context: who serves the queue, under its mutex.
  */
 void vblk_polled_update(struct vblk_queue *queue)
 {

@@ -190,11 +190,11 @@ static int vblk_queue_begin(struct vblk_queue *queue)
 		}
 	}
 	queue->stalled = ret;
-	if (ret) {
+	if (!ret) {
+		queue->stats.requests++;
+	} else if (ret == -ENOMEM) {
 		queue->stats.stalls++;
 		mod_delayed_work(vblk_wq, &queue->later, VBLK_RETRY);
-	} else {
-		queue->stats.requests++;
 	}
 	return ret;
 }
@@ -225,7 +225,7 @@ static void vblk_queue_announce(const struct vblk_queue *queue, u32 n)
 }
 
 /* Serve what the driver offers, within the budget; true if there may be more. */
-static bool vblk_queue_take(struct vblk_queue *queue)
+static bool vblk_queue_take(struct vblk_queue *queue, u32 requests, u64 bytes)
 {
 	u32 n;
 	int ret;
@@ -235,7 +235,7 @@ static bool vblk_queue_take(struct vblk_queue *queue)
 	vblk_polled_update(queue);
 	if (queue->stalled && vblk_queue_begin(queue))
 		return false;
-	for (n = 0; n < VBLK_BUDGET_REQUESTS && queue->charge < VBLK_BUDGET_BYTES; n++) {
+	for (n = 0; n < requests && queue->charge < bytes; n++) {
 		ret = vblk_ring_pop(queue);
 		if (!ret)
 			return false;
@@ -243,6 +243,8 @@ static bool vblk_queue_take(struct vblk_queue *queue)
 			vblk_queue_give_back_bad(queue);
 			continue;
 		}
+		if (ret == -EAGAIN)
+			return true;
 		if (ret < 0) {
 			vblk_ring_break(queue, ret);
 			return false;
@@ -312,13 +314,13 @@ static bool vblk_queue_poll(struct vblk_queue *queue, const struct vblk_worker *
 }
 
 /* Have the disk do what the driver offers; what it ended at once is given back. */
-static bool vblk_queue_go(struct vblk_queue *queue)
+static bool vblk_queue_go(struct vblk_queue *queue, u32 requests, u64 bytes)
 {
 	struct blk_plug plug;
 	bool more;
 
 	blk_start_plug(&plug);
-	more = vblk_queue_take(queue);
+	more = vblk_queue_take(queue, requests, bytes);
 	blk_finish_plug(&plug);
 	vblk_queue_finish(queue);
 	return more;
@@ -346,7 +348,8 @@ static bool vblk_queue_run(struct vblk_queue *queue, const struct vblk_worker *w
 	ret = vblk_ring_kick_off(queue);
 	if (!ret) {
 		do {
-			if (n++ == VBLK_BUDGET_ROUNDS || vblk_queue_go(queue))
+			if (n++ == VBLK_BUDGET_ROUNDS ||
+			    vblk_queue_go(queue, VBLK_BUDGET_REQUESTS, VBLK_BUDGET_BYTES))
 				return true;
 			if (queue->state != VBLK_RUNNING || queue->stalled)
 				return false;
@@ -358,6 +361,94 @@ static bool vblk_queue_run(struct vblk_queue *queue, const struct vblk_worker *w
 	return ret > 0;
 }
 
+/* Do what there is to do; true if there is more. */
+static bool vblk_queue_serve_locked(struct vblk_queue *queue, const struct vblk_worker *worker)
+{
+	unsigned int noio = memalloc_noio_save();
+	u64 n = queue->stats.requests;
+	bool more = false;
+
+	WRITE_ONCE(queue->server, current);
+	vblk_pins_begin(&queue->pins);
+	if (unlikely(vblk_polled_any(&queue->polled)))
+		vblk_polled_poll(queue);
+	vblk_queue_reap(queue);
+	vblk_queue_finish(queue);
+	if (queue->state == VBLK_RUNNING) {
+		vblk_ring_map(queue);
+		more = vblk_queue_run(queue, worker);
+	}
+	WRITE_ONCE(queue->server, NULL);
+	vblk_queue_finish(queue);
+	vblk_pins_end(&queue->pins);
+	more = more || vblk_polled_any(&queue->polled);
+	if (queue->released != queue->started)
+		queue_delayed_work(vblk_wq, &queue->later, VBLK_LATER);
+	vblk_kicker_update(queue, queue->stats.requests - n);
+	memalloc_noio_restore(noio);
+	return more;
+}
+
+/*
+ * The same for who notifies it: a little, or nothing. What is begun here is given back as
+ * if it ended elsewhere.
+ */
+static bool vblk_queue_run_at_kick(struct vblk_queue *queue)
+{
+	int ret;
+
+	ret = vblk_ring_kick_off(queue) ?: vblk_ring_pending(queue);
+	if (ret > VBLK_KICKER_REQUESTS)
+		return true;
+	if (ret > 0 && (vblk_queue_take(queue, ret, VBLK_KICKER_BYTES) && vr_seen(&queue->vr)))
+		return true;
+	if (queue->stalled)
+		return true;
+	if (ret >= 0 && queue->state == VBLK_RUNNING)
+		ret = vblk_ring_kick_on(queue);
+	if (ret < 0 && ret != -EAGAIN)
+		vblk_ring_break(queue, ret);
+	return ret;
+}
+
+/* Begin the little that there is to do; true if there is more, or it is left to the worker. */
+static bool vblk_queue_serve_at_kick_locked(struct vblk_queue *queue)
+{
+	unsigned int noio = memalloc_noio_save();
+	unsigned long waited = current->nvcsw;
+	u64 n = queue->stats.requests;
+	bool more;
+
+	queue->hurried = true;
+	vblk_pins_begin(&queue->pins);
+	vblk_queue_reap(queue);
+	more = vblk_queue_run_at_kick(queue);
+	vblk_queue_reap(queue);
+	vblk_pins_end(&queue->pins);
+	queue->hurried = false;
+	if (queue->released != queue->started)
+		queue_delayed_work(vblk_wq, &queue->later, VBLK_LATER);
+	n = queue->stats.requests - n;
+	queue->stats.at_kick += n;
+	if (unlikely(!n || current->nvcsw != waited))
+		vblk_kicker_pause(queue, n);
+	vblk_kicker_update(queue, n);
+	memalloc_noio_restore(noio);
+	return more;
+}
+
+static void vblk_queue_begin_to_serve(struct vblk_queue *queue)
+{
+	clear_bit(0, &queue->queued);
+	smp_mb__after_atomic();	/* what is added from here on queues it again */
+}
+
+/* Nobody may serve one whose memory is gone. */
+static bool vblk_queue_is_alive(const struct vblk_queue *queue)
+{
+	return queue->state != VBLK_STOPPED && queue->state != VBLK_DEAD;
+}
+
 /**
  * vblk_queue_serve() - do what there is to do
  * @queue: the queue
@@ -367,36 +458,48 @@ static bool vblk_queue_run(struct vblk_queue *queue, const struct vblk_worker *w
  */
 void vblk_queue_serve(struct vblk_queue *queue, const struct vblk_worker *worker)
 {
-	unsigned int noio;
-	bool more = false;
+	bool more;
 
-	clear_bit(0, &queue->queued);
-	smp_mb__after_atomic();	/* what is added from here on queues it again */
-
+	vblk_queue_begin_to_serve(queue);
 	mutex_lock(&queue->mutex);
-	if (queue->state != VBLK_STOPPED) {
-		noio = memalloc_noio_save();
-		WRITE_ONCE(queue->server, current);
-		vblk_pins_begin(&queue->pins);
-		if (unlikely(vblk_polled_any(&queue->polled)))
-			vblk_polled_poll(queue);
-		vblk_queue_reap(queue);
-		vblk_queue_finish(queue);
-		if (queue->state == VBLK_RUNNING) {
-			vblk_ring_map(queue);
-			more = vblk_queue_run(queue, worker);
-		}
-		WRITE_ONCE(queue->server, NULL);
-		vblk_queue_finish(queue);
-		vblk_pins_end(&queue->pins);
-		more = more || vblk_polled_any(&queue->polled);
-		if (queue->released != queue->started)
-			queue_delayed_work(vblk_wq, &queue->later, VBLK_LATER);
-		memalloc_noio_restore(noio);
-	}
+	more = vblk_queue_is_alive(queue) && vblk_queue_serve_locked(queue, worker);
 	mutex_unlock(&queue->mutex);
 	if (more)
 		vblk_queue_wake(queue);
+}
+
+/**
+ * vblk_queue_serve_at_kick() - begin what the driver has just notified of, if that is little
+ * @queue: the queue
+ *
+ * What is left, and all that has to be waited for, is the worker's.
+ *
+ * Context: a thread of the owner's that notified the queue.
+ */
+void vblk_queue_serve_at_kick(struct vblk_queue *queue)
+{
+	bool more = true;
+
+	vblk_queue_begin_to_serve(queue);
+	if (mutex_trylock(&queue->mutex)) {
+		if (queue->state == VBLK_RUNNING && !queue->stalled && !vblk_queue_is_busy(queue))
+			more = vblk_queue_serve_at_kick_locked(queue);
+		else
+			more = vblk_queue_is_alive(queue);
+		mutex_unlock(&queue->mutex);
+	}
+	if (more)
+		vblk_queue_wake(queue);
+}
+
+/**
+ * vblk_queue_pass_on() - who was to serve the queue does not
+ * @queue: the queue
+ */
+void vblk_queue_pass_on(struct vblk_queue *queue)
+{
+	vblk_queue_begin_to_serve(queue);
+	vblk_queue_wake(queue);
 }
 
 static void vblk_queue_later(struct work_struct *work)
@@ -627,6 +730,8 @@ bool vblk_queue_kill(struct vblk_queue *queue)
 	bool in_flight;
 
 	cancel_delayed_work_sync(&queue->later);
+	/* Who notified it last may still serve it. */
+	mutex_lock(&queue->mutex);
 	spin_lock_irq(&queue->done_lock);
 	queue->state = VBLK_DEAD;
 	in_flight = queue->ended != queue->started;
@@ -634,6 +739,7 @@ bool vblk_queue_kill(struct vblk_queue *queue)
 	vblk_pins_unwatch(&queue->pins);
 	vblk_ring_stop(queue);
 	vblk_polled_leave(queue);
+	mutex_unlock(&queue->mutex);
 	return in_flight;
 }
 
@@ -662,6 +768,7 @@ struct vblk_queue *vblk_queue_create(struct vblk_dev *dev, u32 index)
 	INIT_DELAYED_WORK(&queue->later, vblk_queue_later);
 	vblk_overflow_init(queue);
 	vblk_polled_init(queue);
+	vblk_kicker_init(queue);
 	init_waitqueue_head(&queue->drained);
 	return queue;
 }

@@ -13,6 +13,7 @@
 
 #include "../vringh/vring.h"
 #include "backend.h"
+#include "kicker.h"
 #include "map.h"
 #include "overflow.h"
 #include "pin.h"
@@ -53,6 +54,7 @@ struct vblk_queue_stats {
 	u64 bounced;	/* requests whose buffers the disk could not take */
 	u64 overflows;	/* requests that the disk had no room for at once */
 	u64 stalls;	/* times that there was no memory */
+	u64 at_kick;	/* requests that who notified began */
 	u64 polled;	/* requests that the disk was polled for */
 	u64 pins;	/* pages of the owner */
 	u64 unpins;
@@ -95,6 +97,7 @@ struct vblk_queue {
 	u64 charge;				/* C what it cost so far in this go, in bytes */
 	struct vblk_limits limits;		/* C of the disk, in this go */
 	bool unmappable;			/* C it was tried, and is not worth more */
+	bool hurried;				/* C whoever serves it may wait for nothing */
 	struct task_struct *server;		/* C the worker that will look for what ended */
 	struct list_head here;			/* C requests that ended in it, while at work */
 	u32 nr_here;				/* C number of those, not in @ended yet */
@@ -114,6 +117,7 @@ struct vblk_queue {
 	struct delayed_work later;		/* serves what need not be served at once */
 	struct vblk_overflow overflow;
 	struct vblk_polled polled;		/* C */
+	struct vblk_kicker kicker;		/* C */
 
 	spinlock_t avail_lock;			/* for the avail side, while it is mapped */
 	bool avail_mapped;			/* written under @avail_lock */
@@ -169,10 +173,25 @@ static inline bool vblk_queue_is_served_here(const struct vblk_queue *queue)
 	return READ_ONCE(queue->server) == current && in_task();
 }
 
+/* Was not all given back that was taken? Under @mutex, what is not busy stays so. */
+static inline bool vblk_queue_is_busy(const struct vblk_queue *queue)
+{
+	/* Without, it is asked again. */
+	return data_race(queue->finished != queue->started);
+}
+
+/* A page of the guest, to be put, that stays pinned after that; NULL if it cannot. */
+static inline struct vblk_pin *vblk_queue_keep(struct vblk_queue *queue, u64 guest)
+{
+	return vblk_pins_get(&queue->pins, queue->hurried ? NULL : queue->memory, guest);
+}
+
 struct vblk_queue *vblk_queue_create(struct vblk_dev *dev, u32 index);
 void vblk_queue_destroy(struct vblk_queue *queue);
 void vblk_queue_wake(struct vblk_queue *queue);
 void vblk_queue_serve(struct vblk_queue *queue, const struct vblk_worker *worker);
+void vblk_queue_serve_at_kick(struct vblk_queue *queue);
+void vblk_queue_pass_on(struct vblk_queue *queue);
 void vblk_queue_end(struct vblk_queue *queue, struct vblk_request *request);
 void vblk_queue_unend(struct vblk_queue *queue);
 int vblk_queue_prepare(struct vblk_queue *queue);

@@ -25,6 +25,7 @@
  *   0		go on
  *   VBLK_SAID	the request has ended, with @status
  *   -ENOMEM	there is no memory now; nothing was done
+ *   -EAGAIN	it may have to be waited for, and who serves the queue may not
  */
 #define VBLK_SAID 1
 
@@ -64,7 +65,7 @@ static bool vblk_find_status(struct vblk_request *request, const struct vr_chain
 	if (!i)
 		return false;
 	guest = segs[i - 1].addr + segs[i - 1].len - 1;
-	request->status_pin = vblk_pins_get(&queue->pins, queue->memory, guest);
+	request->status_pin = vblk_queue_keep(queue, guest);
 	if (likely(request->status_pin)) {
 		request->status_page = request->status_pin->page;
 		request->status_offset = offset_in_page(guest);
@@ -135,8 +136,10 @@ static int vblk_begin_rw(struct vblk_request *request, u64 len, u64 wrong,
 	if (!len)
 		return vblk_say(request, VIRTIO_BLK_S_OK);
 	ret = vblk_data_map(request, cursor);
+	if (unlikely(ret == -ENOMEM || ret == -EAGAIN))
+		return ret;
 	if (unlikely(ret))
-		return ret == -ENOMEM ? ret : vblk_say(request, VIRTIO_BLK_S_IOERR);
+		return vblk_say(request, VIRTIO_BLK_S_IOERR);
 	/* A flush that follows, for what has to be durable, is not for all disks to poll for. */
 	request->polls = request->queue->polled.wanted && !request->durable;
 	return 0;
@@ -270,19 +273,23 @@ static int vblk_begin_ranges(struct vblk_request *request, const struct vr_chain
 	return vblk_say(request, status);
 }
 
-/* Types of requests, and the feature that makes the driver have them. */
+/*
+ * Types of requests, the feature that makes the driver have them, and whether to begin one
+ * copies from or to the driver's buffers.
+ */
 static const struct vblk_type {
 	u32 type;
 	u64 feature;
 	int (*begin)(struct vblk_request *request, const struct vr_chain *chain);
+	bool copies;
 } vblk_types[] = {
 	{ VIRTIO_BLK_T_IN, 0, vblk_begin_read },
 	{ VIRTIO_BLK_T_OUT, 0, vblk_begin_write },
 	{ VIRTIO_BLK_T_FLUSH, 0, vblk_begin_flush },
-	{ VIRTIO_BLK_T_GET_ID, 0, vblk_begin_get_id },
-	{ VIRTIO_BLK_T_DISCARD, BIT_ULL(VIRTIO_BLK_F_DISCARD), vblk_begin_ranges },
-	{ VIRTIO_BLK_T_WRITE_ZEROES, BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES), vblk_begin_ranges },
-	{ VIRTIO_BLK_T_SECURE_ERASE, BIT_ULL(VIRTIO_BLK_F_SECURE_ERASE), vblk_begin_ranges },
+	{ VIRTIO_BLK_T_GET_ID, 0, vblk_begin_get_id, true },
+	{ VIRTIO_BLK_T_DISCARD, BIT_ULL(VIRTIO_BLK_F_DISCARD), vblk_begin_ranges, true },
+	{ VIRTIO_BLK_T_WRITE_ZEROES, BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES), vblk_begin_ranges, true },
+	{ VIRTIO_BLK_T_SECURE_ERASE, BIT_ULL(VIRTIO_BLK_F_SECURE_ERASE), vblk_begin_ranges, true },
 };
 
 static const struct vblk_type *vblk_find_type(u32 type, u64 features)
@@ -336,17 +343,21 @@ fault:
 	return false;
 }
 
-static bool vblk_read_header(const struct vblk_request *request, const struct vr_chain *chain,
-			     struct virtio_blk_outhdr *header)
+static int vblk_read_header(const struct vblk_request *request, const struct vr_chain *chain,
+			    struct virtio_blk_outhdr *header)
 {
-	const struct vblk_memory *memory = request->queue->memory;
+	const struct vblk_queue *queue = request->queue;
 	struct vblk_cursor cursor = vblk_out(chain);
 
 	if (chain->out_len < sizeof(*header))
-		return false;
-	return vblk_read_kept_header(request->status_pin, chain->segs, header) ||
-	       vblk_read_whole_header(memory, chain->segs, header) ||
-	       !vblk_data_copy(memory, &cursor, header, sizeof(*header), false);
+		return -EFAULT;
+	if (vblk_read_kept_header(request->status_pin, chain->segs, header))
+		return 0;
+	if (queue->hurried)
+		return -EAGAIN;
+	if (vblk_read_whole_header(queue->memory, chain->segs, header))
+		return 0;
+	return vblk_data_copy(queue->memory, &cursor, header, sizeof(*header), false);
 }
 
 /* Read the header, and let the type's own function begin. */
@@ -355,15 +366,19 @@ static int vblk_begin(struct vblk_request *request, const struct vr_chain *chain
 	struct vblk_queue *queue = request->queue;
 	struct virtio_blk_outhdr header;
 	const struct vblk_type *row;
+	int ret;
 
-	if (!vblk_read_header(request, chain, &header))
-		return vblk_say(request, VIRTIO_BLK_S_IOERR);
+	ret = vblk_read_header(request, chain, &header);
+	if (ret)
+		return ret == -EAGAIN ? ret : vblk_say(request, VIRTIO_BLK_S_IOERR);
 	request->type = __virtio32_to_cpu(queue->little_endian, header.type) &
 			~VIRTIO_BLK_T_BARRIER;
 	request->sector = __virtio64_to_cpu(queue->little_endian, header.sector);
 	row = vblk_find_type(request->type, queue->features);
 	if (!row)
 		return vblk_say(request, VIRTIO_BLK_S_UNSUPP);
+	if (queue->hurried && (row->copies || queue->polled.wanted))
+		return -EAGAIN;
 	return row->begin(request, chain);
 }
 
@@ -391,8 +406,8 @@ void vblk_request_execute(struct vblk_request *request)
  *
  * However it ends, vblk_request_end() tells the queue, maybe before this returns.
  *
- * Context: the worker, under the queue's mutex.
- * Return: 0, or -ENOMEM: nothing was begun, try again later
+ * Context: who serves the queue, under its mutex.
+ * Return: 0, or -ENOMEM or -EAGAIN: nothing was begun, try again later
  */
 int vblk_request_begin(struct vblk_request *request, const struct vr_chain *chain)
 {

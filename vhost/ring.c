@@ -216,7 +216,7 @@ static int vblk_ring_do_kick_off(struct vblk_queue *queue)
 	return vr_kick_off(&queue->vr);
 }
 
-/* If the side is mapped it has to stay so meanwhile; if not, @op may sleep. */
+/* If the side is mapped it has to stay so meanwhile; if not, @op may sleep, or -EAGAIN. */
 static __always_inline int vblk_ring_do(struct vblk_queue *queue,
 					int (*op)(struct vblk_queue *queue))
 {
@@ -231,7 +231,7 @@ static __always_inline int vblk_ring_do(struct vblk_queue *queue,
 		return ret;
 	}
 	spin_unlock(&queue->avail_lock);
-	return op(queue);
+	return queue->hurried ? -EAGAIN : op(queue);
 }
 
 /* Take a chain whose table is not in memory at present: that may sleep. */
@@ -260,15 +260,16 @@ static int vblk_ring_pop_once(struct vblk_queue *queue)
 {
 	int ret = vblk_ring_do(queue, vblk_ring_do_pop);
 
-	return unlikely(ret == -EAGAIN) ? vblk_ring_pop_slowly(queue) : ret;
+	return unlikely(ret == -EAGAIN) && !queue->hurried ? vblk_ring_pop_slowly(queue) : ret;
 }
 
 /**
  * vblk_ring_pop() - take the next chain into the queue's
  * @queue: one that runs
  *
- * Context: the worker, under the queue's mutex.
- * Return: as vr_pop(); final
+ * Context: who serves the queue, under its mutex.
+ * Return: as vr_pop(); final. If the queue is hurried, -EAGAIN as well: try again, when
+ * it is not. So do all of the avail side.
  */
 int vblk_ring_pop(struct vblk_queue *queue)
 {

@@ -35,8 +35,9 @@ void __no_kcsan vblk_stats_show(const struct vblk_queue *queue, struct seq_file 
 	seq_printf(m, " direct=%llu interrupts=%llu failed=%llu bad-chains=%llu bounced=%llu",
 		   queue->direct, queue->interrupts, stats->failed, stats->bad_chains,
 		   stats->bounced);
-	seq_printf(m, " polled=%llu overflows=%llu stalls=%llu pinned=%llu unpinned=%llu kept=%llu",
-		   stats->polled, stats->overflows, stats->stalls, stats->pins + pins->pinned,
-		   stats->unpins + pins->unpinned, pins->pinned - pins->unpinned);
-	seq_printf(m, " maps=%llu\n", stats->maps);
+	seq_printf(m, " at-kick=%llu polled=%llu overflows=%llu stalls=%llu", stats->at_kick,
+		   stats->polled, stats->overflows, stats->stalls);
+	seq_printf(m, " pinned=%llu unpinned=%llu kept=%llu maps=%llu\n",
+		   stats->pins + pins->pinned, stats->unpins + pins->unpinned,
+		   pins->pinned - pins->unpinned, stats->maps);
 }

@@ -250,11 +250,12 @@ static const char *stack(struct disk *disk)
 	char link[64], target[128] = "/";
 	struct stat st;
 
-	load("dm_mod", "");
+	load(disk->setup.waits ? "dm_flakey" : "dm_mod", "");
 	snprintf(disk->lower, sizeof(disk->lower), "%s", disk->name);
-	if (shell(DMSETUP " create vblk-%s --table '0 %ld linear /dev/%s 0'", disk->lower, size,
-		  disk->lower))
-		return "no device mapper";
+	if (shell(DMSETUP " create vblk-%s --table '0 %ld %s /dev/%s 0 %s'", disk->lower, size,
+		  disk->setup.waits ? "flakey" : "linear", disk->lower,
+		  disk->setup.waits ? "60 0" : ""))
+		return disk->setup.waits ? "no dm-flakey" : "no device mapper";
 	snprintf(disk->path, sizeof(disk->path), "/dev/mapper/vblk-%s", disk->lower);
 	if (stat(disk->path, &st))
 		return "device mapper made no node";

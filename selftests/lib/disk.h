@@ -34,6 +34,7 @@ struct disk_setup {
 	bool no_poll;			/* null_blk: interrupts for all requests */
 	unsigned int mbps;		/* null_blk: at most so many MiB in a second (any) */
 	bool stacked;			/* device mapper on top, for disk_suspend() */
+	bool waits;			/* one that does not know REQ_NOWAIT, if stacked */
 	bool read_only;
 	const char *options;		/* more for scsi_debug */
 };

@@ -66,4 +66,24 @@ struct vhost_vring_worker {
 #define compat_bdev_polls(bdev) (bdev_get_queue(bdev)->limits.features & BLK_FEAT_POLL)
 #endif
 
+/*
+ * compat_has_task_work() - may this module have tasks do some work?
+ *
+ * Debian's kernels export task_work_add(), for a module that others have built in. Where it
+ * is not exported, the module loads all the same, and has the worker do it.
+ */
+#include <linux/task_work.h>
+int __weak task_work_add(struct task_struct *task, struct callback_head *work,
+			 enum task_work_notify_mode mode);
+#define compat_has_task_work() (&task_work_add)
+
+/*
+ * Linux kernel commit 54e6842d0775 "fork/vm: Move common PF_IO_WORKER behavior to new flag"
+ * (in v6.4)
+ */
+#include <linux/sched.h>
+#ifndef PF_USER_WORKER
+#define PF_USER_WORKER 0
+#endif
+
 #endif /* _VBLK_COMPAT_H */

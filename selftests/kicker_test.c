@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who notifies a queue begins a request that is alone: it, and when the worker does so
+ * instead. However it is, who notifies waits for nothing.
+ */
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "kselftest_harness.h"
+#include "lib/clock.h"
+#include "lib/disk.h"
+#include "lib/request.h"
+
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 120
+
+/* What who notifies begins at most. */
+#define FEW		4
+#define MUCH		(64 * 1024)
+
+/* After it could begin nothing, the worker serves so often first. */
+#define PAUSE		16
+
+/* Headers and statuses are in one page, as drivers have them; the data is behind. */
+#define HEADERS		GUEST_MAIN
+#define STATUSES	(GUEST_MAIN + 2048)
+#define DATA		(GUEST_MAIN + PAGE)
+
+static struct disk disk, slow, waiting;
+static const char *why_not;
+
+FIXTURE(kicker) {
+	struct guest guest;
+	struct guest_queue *queue;
+	pthread_t thread;
+	bool stop;
+};
+
+#define SELF FIXTURE_DATA(kicker)
+
+FIXTURE_SETUP(kicker)
+{
+	const struct guest_setup setup = { .without = 1ULL << VIRTIO_RING_F_EVENT_IDX };
+
+	if (why_not)
+		SKIP(return, "%s", why_not);
+	ASSERT_EQ(0, guest_open(&self->guest, &setup));
+	self->queue = &self->guest.queues[0];
+}
+
+FIXTURE_TEARDOWN(kicker)
+{
+	guest_close(&self->guest);
+	EXPECT_TRUE(BECOMES_TRUE(read_number("/sys/module/vhost_blk/refcnt") == 0));
+	set_parameter("at_kick", 1);
+}
+
+/* Show the device a request, the @n-th of those in flight. */
+static int add(SELF *self, unsigned int n, __u32 type, __u64 data, __u32 len)
+{
+	const struct virtio_blk_outhdr header = { .type = type, .sector = n * PAGE / SECTOR };
+	const __u64 head = HEADERS + n * HEADER, status = STATUSES + n;
+	const struct drv_buf bufs[] = { { head, HEADER }, { data, len }, { status, 1 } };
+	const struct drv_buf flush[] = { { head, HEADER }, { status, 1 } };
+
+	guest_put(&self->guest, head, &header, HEADER);
+	guest_set(&self->guest, status, STATUS_NONE, 1);
+	if (type == VIRTIO_BLK_T_FLUSH)
+		return request_add_raw(self->queue, flush, 1, 1);
+	return request_add_raw(self->queue, bufs, 1 + (type == VIRTIO_BLK_T_OUT),
+			       2 - (type == VIRTIO_BLK_T_OUT));
+}
+
+static int add_read(SELF *self, unsigned int n)
+{
+	return add(self, n, VIRTIO_BLK_T_IN, DATA + n * PAGE, PAGE);
+}
+
+static bool is_well(const SELF *self, unsigned int n)
+{
+	return guest_is(&self->guest, STATUSES + n, VIRTIO_BLK_S_OK, 1);
+}
+
+static bool does(SELF *self, __u32 type)
+{
+	int ret = add(self, 0, type, DATA, PAGE);
+
+	guest_kick(self->queue);
+	return !ret && !request_wait_all(self->queue) && is_well(self, 0);
+}
+
+static bool reads(SELF *self)
+{
+	return does(self, VIRTIO_BLK_T_IN);
+}
+
+static long at_kick(const SELF *self)
+{
+	return guest_count(self->queue, "at-kick");
+}
+
+/* Attach a disk, and read until who notifies is welcome: 0 if that comes. */
+static int begin(SELF *self, const struct disk *what)
+{
+	int ret = guest_attach(&self->guest, what->fd);
+
+	/* What is not in memory yet would have to be waited for. */
+	guest_set(&self->guest, DATA, 0, 32 * PAGE);
+	for (int i = 0; !ret && i < 2 * PAUSE; i++) {
+		ret = !reads(self);
+		if (at_kick(self) > 0)
+			return 0;
+	}
+	return ret ?: ETIME;
+}
+
+TEST_F(kicker, begins_a_request_that_is_alone)
+{
+	static const __u32 types[] = { VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_FLUSH };
+	long before;
+
+	ASSERT_EQ(0, begin(self, &disk));
+	before = at_kick(self);
+	for (int i = 0; i < 30; i++)
+		EXPECT_TRUE(does(self, types[i % 3]));
+	EXPECT_EQ(before + 30, at_kick(self));
+	EXPECT_EQ(0, guest_detach(&self->guest));
+	EXPECT_TRUE(guest_balances(&self->guest));
+}
+
+/* Nor does it turn it away for the next. */
+TEST_F(kicker, gives_back_what_the_disk_refuses)
+{
+	struct virtio_blk_outhdr header = { .sector = disk.sectors };
+	const struct drv_buf bufs[] = {
+		{ HEADERS, HEADER }, { DATA, PAGE }, { STATUSES, 1 },
+	};
+	long before;
+
+	ASSERT_EQ(0, begin(self, &disk));
+	before = at_kick(self);
+	guest_put(&self->guest, HEADERS, &header, HEADER);
+	ASSERT_EQ(0, request_add_raw(self->queue, bufs, 1, 2));
+	guest_kick(self->queue);
+	EXPECT_EQ(0, request_wait_all(self->queue));
+	EXPECT_TRUE(guest_is(&self->guest, STATUSES, VIRTIO_BLK_S_IOERR, 1));
+	EXPECT_TRUE(reads(self));
+	EXPECT_EQ(before + 2, at_kick(self));
+}
+
+TEST_F(kicker, is_interrupted_where_the_disk_ends_it)
+{
+	long before;
+
+	ASSERT_EQ(0, begin(self, &slow));
+	before = at_kick(self);
+	for (int i = 0; i < 10; i++)
+		EXPECT_TRUE(reads(self));
+	EXPECT_EQ(before + 10, at_kick(self));
+	EXPECT_EQ(guest_count(self->queue, "taken"), guest_count(self->queue, "direct"));
+}
+
+TEST_F(kicker, leaves_many_to_the_worker)
+{
+	long before;
+
+	ASSERT_EQ(0, begin(self, &disk));
+	before = at_kick(self);
+	for (int i = 0; i < FEW; i++)
+		ASSERT_EQ(0, add_read(self, i));
+	guest_kick(self->queue);
+	EXPECT_EQ(0, request_wait_all(self->queue));
+	EXPECT_EQ(before + FEW, at_kick(self));
+
+	for (int i = 0; i < FEW + 1; i++)
+		ASSERT_EQ(0, add_read(self, i));
+	guest_kick(self->queue);
+	EXPECT_EQ(0, request_wait_all(self->queue));
+	EXPECT_EQ(before + FEW, at_kick(self));
+	for (int i = 0; i < FEW + 1; i++)
+		EXPECT_TRUE(is_well(self, i));
+}
+
+TEST_F(kicker, leaves_to_the_worker_what_is_behind_another)
+{
+	long before;
+
+	ASSERT_EQ(0, begin(self, &slow));
+	before = at_kick(self);
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, add_read(self, i));
+		guest_kick(self->queue);
+	}
+	EXPECT_EQ(0, request_wait_all(self->queue));
+	EXPECT_EQ(before + 1, at_kick(self));
+}
+
+TEST_F(kicker, leaves_much_to_the_worker)
+{
+	long before;
+
+	ASSERT_EQ(0, begin(self, &disk));
+	before = at_kick(self);
+	ASSERT_EQ(0, add(self, 0, VIRTIO_BLK_T_IN, DATA, MUCH));
+	ASSERT_EQ(0, add(self, 1, VIRTIO_BLK_T_IN, DATA + MUCH, PAGE));
+	guest_kick(self->queue);
+	EXPECT_EQ(0, request_wait_all(self->queue));
+	EXPECT_TRUE(is_well(self, 0) && is_well(self, 1));
+	EXPECT_EQ(before + 1, at_kick(self));
+
+	ASSERT_EQ(0, add(self, 0, VIRTIO_BLK_T_IN, DATA, MUCH + PAGE));
+	guest_kick(self->queue);
+	EXPECT_EQ(0, request_wait_all(self->queue));
+	EXPECT_TRUE(is_well(self, 0));
+	EXPECT_EQ(before + 1, at_kick(self));
+}
+
+/* And tries again when that has served for a while. */
+TEST_F(kicker, leaves_other_types_to_the_worker)
+{
+	const struct drv_buf serial = { DATA, VIRTIO_BLK_ID_BYTES };
+	long before;
+
+	ASSERT_EQ(0, begin(self, &disk));
+	before = at_kick(self);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, request_do_in(self->queue, VIRTIO_BLK_T_GET_ID, 0, &serial, 1));
+	for (int i = 0; i < PAUSE / 2; i++)
+		EXPECT_TRUE(reads(self));
+	EXPECT_EQ(before, at_kick(self));
+	for (int i = 0; i < PAUSE; i++)
+		EXPECT_TRUE(reads(self));
+	EXPECT_LT(before, at_kick(self));
+}
+
+/* It may have them in any memory, which who has no time does not look for. */
+TEST_F(kicker, leaves_other_pages_to_the_worker)
+{
+	long before;
+
+	ASSERT_EQ(0, begin(self, &disk));
+	before = at_kick(self);
+	for (int i = 0; i < 10; i++)
+		ASSERT_TRUE(request_works(self->queue));
+	EXPECT_GE(before + 1, at_kick(self));
+}
+
+/* Whoever is to bring it may be who notifies. */
+TEST_F(kicker, does_not_wait_for_memory)
+{
+	struct guest_region *high = &self->guest.regions[HIGH];
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register all = {
+		.range = { (unsigned long)high->mem, high->size },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	struct uffdio_zeropage zero = { .range = { (unsigned long)high->mem + PAGE, PAGE } };
+	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	struct pollfd fault = { .fd = uffd, .events = POLLIN };
+	long before;
+
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &all))
+		SKIP(return, "no userfaultfd: %s", strerror(errno));
+	ASSERT_EQ(0, begin(self, &disk));
+	before = at_kick(self);
+	ASSERT_EQ(0, add(self, 0, VIRTIO_BLK_T_IN, GUEST_HIGH + PAGE, PAGE));
+	guest_kick(self->queue);
+	EXPECT_EQ(1, poll(&fault, 1, LIMIT_MS));
+	EXPECT_EQ(0, ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+	EXPECT_EQ(0, request_wait_all(self->queue));
+	EXPECT_TRUE(is_well(self, 0));
+	EXPECT_EQ(before, at_kick(self));
+	EXPECT_EQ(0, guest_count(self->queue, "stalls"));
+	close(uffd);
+}
+
+/* The ring is not where it was, so it is not mapped until the worker has seen to that. */
+TEST_F(kicker, does_not_touch_a_ring_that_moved)
+{
+	long before;
+
+	ASSERT_EQ(0, begin(self, &disk));
+	before = at_kick(self);
+	ASSERT_EQ(0, mprotect(self->queue->ring, self->queue->ring_size, PROT_READ));
+	ASSERT_EQ(0, mprotect(self->queue->ring, self->queue->ring_size, PROT_READ | PROT_WRITE));
+	EXPECT_TRUE(reads(self));
+	EXPECT_EQ(before, at_kick(self));
+	EXPECT_LT(1, guest_count(self->queue, "maps"));
+}
+
+/* From now on, or ever since. */
+TEST_F(kicker, may_be_switched_off)
+{
+	long before;
+
+	ASSERT_EQ(0, begin(self, &disk));
+	ASSERT_EQ(0, set_parameter("at_kick", 0));
+	EXPECT_TRUE(reads(self));
+	before = at_kick(self);
+	EXPECT_TRUE(reads(self));
+	EXPECT_EQ(before, at_kick(self));
+	EXPECT_EQ(0, guest_restart(&self->guest, disk.fd));
+	EXPECT_TRUE(reads(self));
+	EXPECT_EQ(before, at_kick(self));
+}
+
+TEST_F(kicker, is_not_welcome_where_the_worker_waits_for_more)
+{
+	long before;
+
+	ASSERT_EQ(0, begin(self, &disk));
+	ASSERT_EQ(0, guest_set_busyloop(self->queue, 50));
+	EXPECT_TRUE(reads(self));
+	before = at_kick(self);
+	for (int i = 0; i < PAUSE; i++)
+		EXPECT_TRUE(reads(self));
+	EXPECT_EQ(before, at_kick(self));
+}
+
+TEST_F(kicker, is_not_welcome_where_the_worker_polls_the_disk)
+{
+	long before;
+
+	ASSERT_EQ(0, begin(self, &disk));
+	ASSERT_EQ(0, set_parameter("poll_disk", 1));
+	EXPECT_TRUE(reads(self));
+	before = at_kick(self);
+	EXPECT_TRUE(reads(self));
+	EXPECT_EQ(before, at_kick(self));
+	EXPECT_LT(0, guest_count(self->queue, "polled"));
+	ASSERT_EQ(0, set_parameter("poll_disk", 0));
+}
+
+TEST_F(kicker, is_not_welcome_where_the_disk_may_have_to_be_waited_for)
+{
+	ASSERT_EQ(0, guest_attach(&self->guest, waiting.fd));
+	for (int i = 0; i < 2 * PAUSE; i++)
+		EXPECT_TRUE(reads(self));
+	EXPECT_EQ(0, at_kick(self));
+}
+
+/* Another process has other memory: to use that would be to write to the wrong. */
+TEST_F(kicker, is_not_another_process)
+{
+	int kick = self->queue->kick, status;
+	long before;
+	pid_t pid;
+
+	ASSERT_EQ(0, begin(self, &disk));
+	before = at_kick(self);
+	for (int i = 0; i < 10; i++) {
+		self->queue->kick = eventfd(0, EFD_CLOEXEC);
+		ASSERT_EQ(0, add_read(self, 0));
+		guest_kick(self->queue);
+		EXPECT_EQ(1, guest_signals(self->queue->kick));
+		close(self->queue->kick);
+		self->queue->kick = kick;
+		pid = fork();
+		if (!pid)
+			_exit(eventfd_write(kick, 1));
+		EXPECT_EQ(0, request_wait_all(self->queue));
+		EXPECT_TRUE(is_well(self, 0));
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_EQ(0, status);
+	}
+	EXPECT_EQ(before, at_kick(self));
+}
+
+static void *kick_and_exit(void *arg)
+{
+	SELF *self = arg;
+
+	guest_kick(self->queue);
+	return NULL;
+}
+
+TEST_F(kicker, may_end_at_once)
+{
+	ASSERT_EQ(0, begin(self, &disk));
+	for (int i = 0; i < 100; i++) {
+		ASSERT_EQ(0, add_read(self, 0));
+		ASSERT_EQ(0, pthread_create(&self->thread, NULL, kick_and_exit, self));
+		EXPECT_EQ(0, pthread_join(self->thread, NULL));
+		EXPECT_EQ(0, request_wait_all(self->queue));
+		EXPECT_TRUE(is_well(self, 0));
+	}
+}
+
+TEST_F(kicker, may_be_killed)
+{
+	for (int i = 0; i < 20; i++) {
+		int status;
+		pid_t pid = fork();
+
+		if (!pid) {
+			const struct guest_setup setup = {};
+
+			if (guest_open(&self->guest, &setup) || begin(self, &slow) ||
+			    add_read(self, 0))
+				_exit(1);
+			guest_kick(self->queue);
+			kill(getpid(), SIGKILL);
+		}
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_TRUE(WIFSIGNALED(status));
+	}
+}
+
+static void *kick_for_ever(void *arg)
+{
+	SELF *self = arg;
+
+	while (!__atomic_load_n(&self->stop, __ATOMIC_RELAXED))
+		eventfd_write(self->queue->kick, 1);
+	return NULL;
+}
+
+/* The queue, its worker and the device go, while somebody notifies. */
+TEST_F(kicker, goes_on_while_all_else_ends)
+{
+	const struct guest_setup setup = { .without = 1ULL << VIRTIO_RING_F_EVENT_IDX };
+	long end = now_ms() + test_ms();
+
+	for (int i = 0; now_ms() < end; i++) {
+		ASSERT_EQ(0, begin(self, &disk));
+		self->stop = false;
+		ASSERT_EQ(0, pthread_create(&self->thread, NULL, kick_for_ever, self));
+		for (int n = 0; n < 20; n++)
+			EXPECT_TRUE(reads(self));
+		if (i % 3 == 0)
+			EXPECT_EQ(0, reset_owner(self->guest.fd));
+		if (i % 3 == 1)
+			EXPECT_EQ(0, guest_detach(&self->guest));
+		if (i % 3 != 0)
+			EXPECT_EQ(0, close(self->guest.fd));
+		__atomic_store_n(&self->stop, true, __ATOMIC_RELAXED);
+		EXPECT_EQ(0, pthread_join(self->thread, NULL));
+		if (i % 3 != 0)
+			self->guest.fd = -1;
+		guest_close(&self->guest);
+		ASSERT_EQ(0, guest_open(&self->guest, &setup));
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const struct disk_setup fast = { .kind = DISK_NULL_BLK, .cache = true };
+	const struct disk_setup late = { .kind = DISK_NULL_BLK, .latency_us = 20000 };
+	const struct disk_setup waits = { .kind = DISK_NULL_BLK, .stacked = true, .waits = true };
+
+	need_device();
+	why_not = disk_share(&disk, &fast) ?: disk_share(&slow, &late) ?:
+		  disk_share(&waiting, &waits);
+	return test_harness_run(argc, argv);
+}

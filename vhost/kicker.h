@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VBLK_KICKER_H
+#define _VBLK_KICKER_H
+
+#include <linux/sizes.h>
+#include <linux/types.h>
+
+struct vblk_queue;
+
+/* What who notifies may do at most, as it has a guest to go back to. */
+#define VBLK_KICKER_REQUESTS 4
+#define VBLK_KICKER_BYTES SZ_64K
+
+/**
+ * struct vblk_kicker - a thread that notifies a queue, and serves it on its way back
+ * @work: what it does then; one at a time, which holds a reference to the device
+ * @welcome: the next one may
+ * @pause: how often the worker is to serve it first
+ */
+struct vblk_kicker {
+	struct callback_head work;
+	bool welcome;
+	u32 pause;
+};
+
+void vblk_kicker_init(struct vblk_queue *queue);
+bool vblk_kicker_take(struct vblk_queue *queue);
+void vblk_kicker_update(struct vblk_queue *queue, u64 n);
+void vblk_kicker_pause(struct vblk_queue *queue, bool waited);
+
+#endif /* _VBLK_KICKER_H */

@@ -12,9 +12,9 @@
 #include "queue.h"
 #include "request.h"
 
-static bool vblk_pin_data;
+static bool vblk_pin_data = true;
 module_param_named(pin_data, vblk_pin_data, bool, 0644);
-MODULE_PARM_DESC(pin_data, "keep pages of data pinned as well, see pins");
+MODULE_PARM_DESC(pin_data, "keep pages of data pinned that are used again, see pins (yes)");
 
 /* The next piece of at most @len bytes; false at the end. */
 static __always_inline bool vblk_cursor_next(struct vblk_cursor *cursor, u64 len, u64 *guest,
@@ -197,8 +197,8 @@ static int vblk_add_pinned(struct vblk_request *request, u32 nr, u32 offset, u32
 static int vblk_pin(struct vblk_request *request, unsigned long user, u32 len)
 {
 	struct vblk_queue *queue = request->queue;
-	unsigned int flags = (vblk_request_writes(request) ? 0 : FOLL_WRITE) |
-			     (queue->hurried ? FOLL_NOFAULT : 0);
+	unsigned int flags = vblk_queue_gup(queue) |
+			     (vblk_request_writes(request) ? 0 : FOLL_WRITE);
 	u32 offset, piece;
 	int nr, ret;
 
@@ -262,8 +262,10 @@ static bool vblk_keep(struct vblk_request *request, struct vblk_cursor cursor)
 		if (!vblk_is_aligned(&queue->limits, guest, piece))
 			return false;
 		for (; piece; piece -= part, guest += part, len -= part) {
-			pin = request->nr_pins < ARRAY_SIZE(request->pins) ?
-			      vblk_queue_keep(queue, guest) : NULL;
+			if (request->nr_pins == ARRAY_SIZE(request->pins))
+				return false;
+			pin = vblk_pins_get_again(&queue->pins, queue->memory, guest,
+						  vblk_queue_gup(queue));
 			if (!pin)
 				return false;
 			request->pins[request->nr_pins++] = pin;	/* no more than vectors */

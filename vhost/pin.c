@@ -186,7 +186,7 @@ void vblk_pins_end(struct vblk_pins *pins)
 
 /* The page has a slot, but it is not there. False if it cannot be kept. */
 static bool vblk_pin_fill(struct vblk_pins *pins, struct vblk_pin *pin,
-			  const struct vblk_memory *memory, u64 frame)
+			  const struct vblk_memory *memory, u64 frame, unsigned int flags)
 {
 	struct page *page, *unwanted;
 	unsigned long user, seq;
@@ -197,7 +197,7 @@ static bool vblk_pin_fill(struct vblk_pins *pins, struct vblk_pin *pin,
 	    offset_in_page(user))
 		return false;
 	seq = mmu_interval_read_begin(&pins->notifier);
-	if (pin_user_pages_fast(user, 1, FOLL_WRITE | FOLL_LONGTERM, &page) != 1)
+	if (pin_user_pages_fast(user, 1, FOLL_WRITE | FOLL_LONGTERM | flags, &page) != 1)
 		return false;
 
 	spin_lock(&pins->lock);
@@ -214,30 +214,83 @@ static bool vblk_pin_fill(struct vblk_pins *pins, struct vblk_pin *pin,
 	return valid;
 }
 
-/**
- * vblk_pins_get() - a page of the guest, to read and to write
- * @pins: those of the queue
- * @memory: the guest's memory; NULL if it is wanted only if it is kept already
- * @guest: any address of the guest within the page
- *
- * Context: the worker, from vblk_pins_begin() to vblk_pins_end().
- * Return: the page, to be put, or NULL if it cannot be kept
- */
-struct vblk_pin *vblk_pins_get(struct vblk_pins *pins, const struct vblk_memory *memory,
-			       u64 guest)
+static struct vblk_pin *vblk_pins_slot(struct vblk_pins *pins, u64 guest)
 {
-	u64 frame = guest >> PAGE_SHIFT;
+	return &pins->slots[(guest >> PAGE_SHIFT) & (pins->nr - 1)];
+}
+
+/* A page that is kept, to be put, or NULL. */
+static struct vblk_pin *vblk_pins_find(struct vblk_pins *pins, u64 guest)
+{
 	struct vblk_pin *pin;
 
 	if (!pins->watched)
 		return NULL;
-	pin = &pins->slots[frame & (pins->nr - 1)];
+	pin = vblk_pins_slot(pins, guest);
 	/* What becomes stale now is in use by those who came before that. */
-	if (likely(pin->page && pin->frame == frame && !READ_ONCE(pin->stale))) {
-		pin->users++;
+	if (unlikely(!pin->page || pin->frame != guest >> PAGE_SHIFT || READ_ONCE(pin->stale)))
+		return NULL;
+	pin->wanted = 0;
+	pin->users++;
+	return pin;
+}
+
+/* Keep a page that is not kept, instead of what has its slot. */
+static struct vblk_pin *vblk_pins_add(struct vblk_pins *pins, const struct vblk_memory *memory,
+				      u64 guest, unsigned int flags)
+{
+	struct vblk_pin *pin = vblk_pins_slot(pins, guest);
+
+	if (!pins->watched || pin->users ||
+	    !vblk_pin_fill(pins, pin, memory, guest >> PAGE_SHIFT, flags))
+		return NULL;
+	return pin;
+}
+
+/**
+ * vblk_pins_get() - a page of the guest, that is kept from now on
+ * @pins: those of the queue
+ * @memory: the guest's memory
+ * @guest: any address of the guest within the page
+ * @flags: FOLL_NOFAULT, or 0
+ *
+ * Context: who serves the queue, from vblk_pins_begin() to vblk_pins_end().
+ * Return: the page, to be put, or NULL if it cannot be kept
+ */
+struct vblk_pin *vblk_pins_get(struct vblk_pins *pins, const struct vblk_memory *memory,
+			       u64 guest, unsigned int flags)
+{
+	struct vblk_pin *pin = vblk_pins_find(pins, guest);
+
+	return likely(pin) ? pin : vblk_pins_add(pins, memory, guest, flags);
+}
+
+/**
+ * vblk_pins_get_again() - the same, if the page was asked for before
+ * @pins: those of the queue
+ * @memory: the guest's memory
+ * @guest: any address of the guest within the page
+ * @flags: FOLL_NOFAULT, or 0
+ *
+ * To keep a page is dear, and in vain if it is not used again. So it takes the slot of
+ * another only if that was not used since it was first asked for.
+ *
+ * Context: who serves the queue, from vblk_pins_begin() to vblk_pins_end().
+ * Return: the page, to be put, or NULL if it is not kept
+ */
+struct vblk_pin *vblk_pins_get_again(struct vblk_pins *pins, const struct vblk_memory *memory,
+				     u64 guest, unsigned int flags)
+{
+	struct vblk_pin *pin = vblk_pins_find(pins, guest);
+	u32 wanted = (guest >> PAGE_SHIFT) + 1;
+
+	if (likely(pin) || !pins->watched)
 		return pin;
-	}
-	return memory && !pin->users && vblk_pin_fill(pins, pin, memory, frame) ? pin : NULL;
+	pin = vblk_pins_slot(pins, guest);
+	if (pin->wanted == wanted)
+		return vblk_pins_add(pins, memory, guest, flags);
+	pin->wanted = wanted;
+	return NULL;
 }
 
 /**

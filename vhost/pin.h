@@ -15,6 +15,7 @@ struct vblk_memory;
  * @frame: the guest's address of it, in units of its size
  * @user: the owner's address of it
  * @users: requests that use it; the worker's
+ * @wanted: low bits of another frame's, that was asked for since this one was
  * @stale: the owner has something else there now; nobody else may use it
  */
 struct vblk_pin {
@@ -22,6 +23,7 @@ struct vblk_pin {
 	u64 frame;
 	unsigned long user;
 	u32 users;
+	u32 wanted;
 	bool stale;
 };
 
@@ -58,7 +60,9 @@ void vblk_pins_unwatch(struct vblk_pins *pins);
 void vblk_pins_begin(struct vblk_pins *pins);
 void vblk_pins_end(struct vblk_pins *pins);
 struct vblk_pin *vblk_pins_get(struct vblk_pins *pins, const struct vblk_memory *memory,
-			       u64 guest);
+			       u64 guest, unsigned int flags);
+struct vblk_pin *vblk_pins_get_again(struct vblk_pins *pins, const struct vblk_memory *memory,
+				     u64 guest, unsigned int flags);
 void vblk_pins_put(struct vblk_pin *pin, bool dirty);
 
 #endif /* _VBLK_PIN_H */

@@ -4,6 +4,7 @@
 
 #include <linux/eventfd.h>
 #include <linux/llist.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
 #include <linux/preempt.h>
@@ -180,10 +181,10 @@ static inline bool vblk_queue_is_busy(const struct vblk_queue *queue)
 	return data_race(queue->finished != queue->started);
 }
 
-/* A page of the guest, to be put, that stays pinned after that; NULL if it cannot. */
-static inline struct vblk_pin *vblk_queue_keep(struct vblk_queue *queue, u64 guest)
+/* How to pin pages: not by bringing them to memory, where that may not be waited for. */
+static inline unsigned int vblk_queue_gup(const struct vblk_queue *queue)
 {
-	return vblk_pins_get(&queue->pins, queue->hurried ? NULL : queue->memory, guest);
+	return queue->hurried ? FOLL_NOFAULT : 0;
 }
 
 struct vblk_queue *vblk_queue_create(struct vblk_dev *dev, u32 index);

@@ -65,7 +65,8 @@ static bool vblk_find_status(struct vblk_request *request, const struct vr_chain
 	if (!i)
 		return false;
 	guest = segs[i - 1].addr + segs[i - 1].len - 1;
-	request->status_pin = vblk_queue_keep(queue, guest);
+	request->status_pin = vblk_pins_get(&queue->pins, queue->memory, guest,
+					    vblk_queue_gup(queue));
 	if (likely(request->status_pin)) {
 		request->status_page = request->status_pin->page;
 		request->status_offset = offset_in_page(guest);

@@ -8,6 +8,7 @@
 #include <linux/vhost_blk.h>
 
 #include "backend.h"
+#include "blkcg.h"
 #include "request.h"
 
 /* Zeroes, in sectors, to write at a time where the disk has no help to offer. */
@@ -79,6 +80,8 @@ static void vblk_bdev_submit_last(struct vblk_request *request, struct bio *bio)
 {
 	if (!request->may_wait && bdev_nowait(bio->bi_bdev))
 		bio->bi_opf |= REQ_NOWAIT;
+	if (unlikely(request->blkcg && !vblk_blkcg_is_ours(request->blkcg)))
+		bio_associate_blkg_from_css(bio, request->blkcg);
 	bio->bi_private = request;
 	bio->bi_end_io = vblk_bdev_end_bio;
 	submit_bio(bio);

@@ -7,6 +7,7 @@
 
 #include "backend.h"
 #include "data.h"
+#include "device.h"
 #include "memory.h"
 #include "pin.h"
 #include "queue.h"
@@ -205,7 +206,7 @@ static int vblk_pin(struct vblk_request *request, unsigned long user, u32 len)
 	for (; len; user += piece, len -= piece) {
 		offset = offset_in_page(user);
 		nr = min_t(u64, DIV_ROUND_UP((u64)offset + len, PAGE_SIZE), VBLK_PIN_PAGES);
-		nr = pin_user_pages_fast(user - offset, nr, flags, queue->pages);
+		nr = vblk_pin_pages(queue->dev->mm, user - offset, nr, flags, queue->pages);
 		if (nr <= 0)
 			return nr == -ENOMEM ? nr : -EFAULT;
 		queue->stats.pins += nr;

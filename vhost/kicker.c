@@ -4,6 +4,7 @@
  * a request takes about as long as to wake somebody for it, who would have to be waited
  * for. That is so for the first request of a driver that waits for its end. It is done
  * by a task work, that runs before the thread, a virtual CPU's, goes back to the guest.
+ * Of the owner's process or not, it uses the owner's memory by its pages only.
  *
  * A driver that has more in flight keeps the worker awake, need not notify it, and so
  * need not leave the guest.
@@ -13,6 +14,7 @@
 #include <linux/sched.h>
 #include <linux/task_work.h>
 
+#include "blkcg.h"
 #include "device.h"
 #include "kicker.h"
 #include "queue.h"
@@ -28,10 +30,10 @@ static bool vblk_at_kick = true;
 module_param_named(at_kick, vblk_at_kick, bool, 0644);
 MODULE_PARM_DESC(at_kick, "have who notifies begin a request that is alone (yes)");
 
-/* Is this a thread of the owner's, that goes back to where it uses the owner's memory? */
-static bool vblk_kicker_is_here(const struct vblk_queue *queue)
+/* Is this a thread that goes back to user space, or to a guest? */
+static bool vblk_kicker_is_here(void)
 {
-	return current->mm == READ_ONCE(queue->dev->mm) && in_task() &&
+	return in_task() && current->mm &&
 	       !(current->flags & (PF_EXITING | PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER));
 }
 
@@ -40,7 +42,7 @@ static void vblk_kicker_work(struct callback_head *work)
 	struct vblk_queue *queue = container_of(work, struct vblk_queue, kicker.work);
 	struct vblk_dev *dev = queue->dev;
 
-	if (vblk_kicker_is_here(queue))
+	if (vblk_kicker_is_here())
 		vblk_queue_serve_at_kick(queue);
 	else
 		vblk_queue_pass_on(queue);
@@ -54,6 +56,15 @@ static void vblk_kicker_work(struct callback_head *work)
 void vblk_kicker_init(struct vblk_queue *queue)
 {
 	init_task_work(&queue->kicker.work, vblk_kicker_work);
+}
+
+/**
+ * vblk_kicker_exit() - undo vblk_kicker_init(), and what came after it
+ * @queue: one that nobody serves
+ */
+void vblk_kicker_exit(struct vblk_queue *queue)
+{
+	vblk_blkcg_put(queue->kicker.blkcg);
 }
 
 /**
@@ -72,6 +83,10 @@ void vblk_kicker_update(struct vblk_queue *queue, u64 n)
 		       !queue->polled.wanted && !READ_ONCE(queue->busyloop) &&
 		       READ_ONCE(vblk_at_kick) && compat_has_task_work();
 
+	if (!queue->hurried && unlikely(!vblk_blkcg_is_ours(queue->kicker.blkcg))) {
+		vblk_blkcg_put(queue->kicker.blkcg);
+		queue->kicker.blkcg = vblk_blkcg_get();
+	}
 	if (queue->kicker.pause)
 		queue->kicker.pause--;
 	if (welcome != queue->kicker.welcome)
@@ -100,7 +115,7 @@ void vblk_kicker_pause(struct vblk_queue *queue, bool waited)
 bool vblk_kicker_take(struct vblk_queue *queue)
 {
 	if (!READ_ONCE(queue->kicker.welcome) || vblk_queue_is_busy(queue) ||
-	    !vblk_kicker_is_here(queue))
+	    !vblk_kicker_is_here())
 		return false;
 	if (test_and_set_bit(0, &queue->queued))
 		return true;

@@ -5,6 +5,7 @@
 #include <linux/sizes.h>
 #include <linux/types.h>
 
+struct cgroup_subsys_state;
 struct vblk_queue;
 
 /* What who notifies may do at most, as it has a guest to go back to. */
@@ -16,14 +17,17 @@ struct vblk_queue;
  * @work: what it does then; one at a time, which holds a reference to the device
  * @welcome: the next one may
  * @pause: how often the worker is to serve it first
+ * @blkcg: the worker's cgroup, when it last served the queue
  */
 struct vblk_kicker {
 	struct callback_head work;
 	bool welcome;
 	u32 pause;
+	struct cgroup_subsys_state *blkcg;
 };
 
 void vblk_kicker_init(struct vblk_queue *queue);
+void vblk_kicker_exit(struct vblk_queue *queue);
 bool vblk_kicker_take(struct vblk_queue *queue);
 void vblk_kicker_update(struct vblk_queue *queue, u64 n);
 void vblk_kicker_pause(struct vblk_queue *queue, bool waited);

@@ -5,35 +5,13 @@
  * kernel's, that nobody waits for.
  */
 #include <linux/blkdev.h>
-#include <linux/cgroup.h>
-#include <linux/kthread.h>
 #include <linux/sched/mm.h>
 
+#include "blkcg.h"
 #include "device.h"
 #include "overflow.h"
 #include "queue.h"
 #include "request.h"
-
-#ifdef CONFIG_BLK_CGROUP
-static struct cgroup_subsys_state *vblk_blkcg_get(void)
-{
-	return task_get_css(current, io_cgrp_id);
-}
-
-static void vblk_blkcg_put(struct cgroup_subsys_state *blkcg)
-{
-	css_put(blkcg);
-}
-#else
-static struct cgroup_subsys_state *vblk_blkcg_get(void)
-{
-	return NULL;
-}
-
-static void vblk_blkcg_put(struct cgroup_subsys_state *blkcg)
-{
-}
-#endif
 
 /* The first one, or NULL; it still counts. */
 static struct vblk_request *vblk_overflow_first(struct vblk_queue *queue)
@@ -60,9 +38,7 @@ static void vblk_overflow_execute(struct vblk_request *request)
 {
 	struct cgroup_subsys_state *blkcg = request->blkcg;
 
-	kthread_associate_blkcg(blkcg);
 	vblk_request_execute(request);	/* after which it may have gone */
-	kthread_associate_blkcg(NULL);
 	vblk_blkcg_put(blkcg);
 }
 

@@ -184,6 +184,29 @@ void vblk_pins_end(struct vblk_pins *pins)
 	spin_unlock(&pins->lock);
 }
 
+/**
+ * vblk_pin_pages_of() - pin pages of another process
+ * @mm: its memory
+ * @user: its address of the first page
+ * @nr: how many
+ * @flags: as for pin_user_pages_fast(), FOLL_NOFAULT among them
+ * @pages: set to the pages
+ *
+ * Context: a process, which does not wait for the other.
+ * Return: how many were pinned, or -EFAULT, -ENOMEM, -EAGAIN
+ */
+long vblk_pin_pages_of(struct mm_struct *mm, unsigned long user, unsigned long nr,
+		       unsigned int flags, struct page **pages)
+{
+	long ret;
+
+	if (!mmap_read_trylock(mm))
+		return -EAGAIN;
+	ret = compat_pin_user_pages_remote(mm, user, nr, flags, pages);
+	mmap_read_unlock(mm);
+	return ret;
+}
+
 /* The page has a slot, but it is not there. False if it cannot be kept. */
 static bool vblk_pin_fill(struct vblk_pins *pins, struct vblk_pin *pin,
 			  const struct vblk_memory *memory, u64 frame, unsigned int flags)
@@ -197,7 +220,8 @@ static bool vblk_pin_fill(struct vblk_pins *pins, struct vblk_pin *pin,
 	    offset_in_page(user))
 		return false;
 	seq = mmu_interval_read_begin(&pins->notifier);
-	if (pin_user_pages_fast(user, 1, FOLL_WRITE | FOLL_LONGTERM | flags, &page) != 1)
+	if (vblk_pin_pages(pins->notifier.mm, user, 1, FOLL_WRITE | FOLL_LONGTERM | flags,
+			   &page) != 1)
 		return false;
 
 	spin_lock(&pins->lock);
@@ -214,30 +238,18 @@ static bool vblk_pin_fill(struct vblk_pins *pins, struct vblk_pin *pin,
 	return valid;
 }
 
-static struct vblk_pin *vblk_pins_slot(struct vblk_pins *pins, u64 guest)
-{
-	return &pins->slots[(guest >> PAGE_SHIFT) & (pins->nr - 1)];
-}
-
-/* A page that is kept, to be put, or NULL. */
-static struct vblk_pin *vblk_pins_find(struct vblk_pins *pins, u64 guest)
-{
-	struct vblk_pin *pin;
-
-	if (!pins->watched)
-		return NULL;
-	pin = vblk_pins_slot(pins, guest);
-	/* What becomes stale now is in use by those who came before that. */
-	if (unlikely(!pin->page || pin->frame != guest >> PAGE_SHIFT || READ_ONCE(pin->stale)))
-		return NULL;
-	pin->wanted = 0;
-	pin->users++;
-	return pin;
-}
-
-/* Keep a page that is not kept, instead of what has its slot. */
-static struct vblk_pin *vblk_pins_add(struct vblk_pins *pins, const struct vblk_memory *memory,
-				      u64 guest, unsigned int flags)
+/**
+ * vblk_pins_add() - keep a page that is not kept, instead of what has its slot
+ * @pins: those of the queue
+ * @memory: the guest's memory
+ * @guest: any address of the guest within the page
+ * @flags: FOLL_NOFAULT, or 0
+ *
+ * Context: as for vblk_pins_get().
+ * Return: the page, to be put, or NULL if it cannot be kept
+ */
+struct vblk_pin *vblk_pins_add(struct vblk_pins *pins, const struct vblk_memory *memory,
+			       u64 guest, unsigned int flags)
 {
 	struct vblk_pin *pin = vblk_pins_slot(pins, guest);
 
@@ -248,25 +260,7 @@ static struct vblk_pin *vblk_pins_add(struct vblk_pins *pins, const struct vblk_
 }
 
 /**
- * vblk_pins_get() - a page of the guest, that is kept from now on
- * @pins: those of the queue
- * @memory: the guest's memory
- * @guest: any address of the guest within the page
- * @flags: FOLL_NOFAULT, or 0
- *
- * Context: who serves the queue, from vblk_pins_begin() to vblk_pins_end().
- * Return: the page, to be put, or NULL if it cannot be kept
- */
-struct vblk_pin *vblk_pins_get(struct vblk_pins *pins, const struct vblk_memory *memory,
-			       u64 guest, unsigned int flags)
-{
-	struct vblk_pin *pin = vblk_pins_find(pins, guest);
-
-	return likely(pin) ? pin : vblk_pins_add(pins, memory, guest, flags);
-}
-
-/**
- * vblk_pins_get_again() - the same, if the page was asked for before
+ * vblk_pins_add_again() - the same, if it was asked for before
  * @pins: those of the queue
  * @memory: the guest's memory
  * @guest: any address of the guest within the page
@@ -275,35 +269,19 @@ struct vblk_pin *vblk_pins_get(struct vblk_pins *pins, const struct vblk_memory 
  * To keep a page is dear, and in vain if it is not used again. So it takes the slot of
  * another only if that was not used since it was first asked for.
  *
- * Context: who serves the queue, from vblk_pins_begin() to vblk_pins_end().
+ * Context: as for vblk_pins_get().
  * Return: the page, to be put, or NULL if it is not kept
  */
-struct vblk_pin *vblk_pins_get_again(struct vblk_pins *pins, const struct vblk_memory *memory,
+struct vblk_pin *vblk_pins_add_again(struct vblk_pins *pins, const struct vblk_memory *memory,
 				     u64 guest, unsigned int flags)
 {
-	struct vblk_pin *pin = vblk_pins_find(pins, guest);
+	struct vblk_pin *pin = vblk_pins_slot(pins, guest);
 	u32 wanted = (guest >> PAGE_SHIFT) + 1;
 
-	if (likely(pin) || !pins->watched)
-		return pin;
-	pin = vblk_pins_slot(pins, guest);
+	if (!pins->watched)
+		return NULL;
 	if (pin->wanted == wanted)
 		return vblk_pins_add(pins, memory, guest, flags);
 	pin->wanted = wanted;
 	return NULL;
-}
-
-/**
- * vblk_pins_put() - a request uses a page no more
- * @pin: as vblk_pins_get() told
- * @dirty: it was written to
- *
- * Context: the worker, from vblk_pins_begin() to vblk_pins_end(), or, while they are
- * not watched, who stops the queue.
- */
-void vblk_pins_put(struct vblk_pin *pin, bool dirty)
-{
-	if (dirty && !PageDirty(pin->page))
-		set_page_dirty_lock(pin->page);
-	pin->users--;
 }

@@ -2,7 +2,9 @@
 #ifndef _VBLK_PIN_H
 #define _VBLK_PIN_H
 
+#include <linux/mm.h>
 #include <linux/mmu_notifier.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -59,10 +61,97 @@ void vblk_pins_watch(struct vblk_pins *pins, const struct vblk_memory *memory);
 void vblk_pins_unwatch(struct vblk_pins *pins);
 void vblk_pins_begin(struct vblk_pins *pins);
 void vblk_pins_end(struct vblk_pins *pins);
-struct vblk_pin *vblk_pins_get(struct vblk_pins *pins, const struct vblk_memory *memory,
+struct vblk_pin *vblk_pins_add(struct vblk_pins *pins, const struct vblk_memory *memory,
 			       u64 guest, unsigned int flags);
-struct vblk_pin *vblk_pins_get_again(struct vblk_pins *pins, const struct vblk_memory *memory,
+struct vblk_pin *vblk_pins_add_again(struct vblk_pins *pins, const struct vblk_memory *memory,
 				     u64 guest, unsigned int flags);
-void vblk_pins_put(struct vblk_pin *pin, bool dirty);
+long vblk_pin_pages_of(struct mm_struct *mm, unsigned long user, unsigned long nr,
+		       unsigned int flags, struct page **pages);
+
+static inline struct vblk_pin *vblk_pins_slot(struct vblk_pins *pins, u64 guest)
+{
+	return &pins->slots[(guest >> PAGE_SHIFT) & (pins->nr - 1)];
+}
+
+/**
+ * vblk_pins_find() - a page of the guest that is kept
+ * @pins: those of the queue
+ * @guest: any address of the guest within the page
+ *
+ * Context: who serves the queue, from vblk_pins_begin() to vblk_pins_end().
+ * Return: the page, to be put, or NULL if it is not kept
+ */
+static inline struct vblk_pin *vblk_pins_find(struct vblk_pins *pins, u64 guest)
+{
+	struct vblk_pin *pin;
+
+	if (!pins->watched)
+		return NULL;
+	pin = vblk_pins_slot(pins, guest);
+	/* What becomes stale now is in use by those who came before that. */
+	if (unlikely(!pin->page || pin->frame != guest >> PAGE_SHIFT || READ_ONCE(pin->stale)))
+		return NULL;
+	pin->wanted = 0;
+	pin->users++;
+	return pin;
+}
+
+/**
+ * vblk_pins_get() - a page of the guest, that is kept from now on
+ * @pins: those of the queue
+ * @memory: the guest's memory
+ * @guest: any address of the guest within the page
+ * @flags: FOLL_NOFAULT, or 0
+ *
+ * Context: who serves the queue, from vblk_pins_begin() to vblk_pins_end(); may sleep.
+ * Return: the page, to be put, or NULL if it cannot be kept
+ */
+static inline struct vblk_pin *vblk_pins_get(struct vblk_pins *pins,
+					     const struct vblk_memory *memory, u64 guest,
+					     unsigned int flags)
+{
+	return vblk_pins_find(pins, guest) ?: vblk_pins_add(pins, memory, guest, flags);
+}
+
+/* The same, if it was asked for before. */
+static inline struct vblk_pin *vblk_pins_get_again(struct vblk_pins *pins,
+						   const struct vblk_memory *memory, u64 guest,
+						   unsigned int flags)
+{
+	return vblk_pins_find(pins, guest) ?: vblk_pins_add_again(pins, memory, guest, flags);
+}
+
+/**
+ * vblk_pins_put() - a request uses a page no more
+ * @pin: as vblk_pins_get() told
+ * @dirty: it was written to
+ *
+ * Context: who serves the queue, from vblk_pins_begin() to vblk_pins_end(), or, while they
+ * are not watched, who stops it.
+ */
+static inline void vblk_pins_put(struct vblk_pin *pin, bool dirty)
+{
+	if (dirty && !PageDirty(pin->page))
+		set_page_dirty_lock(pin->page);
+	pin->users--;
+}
+
+/**
+ * vblk_pin_pages() - pin pages of the owner
+ * @mm: the owner's memory
+ * @user: address of the owner, of the first page
+ * @nr: how many
+ * @flags: as for pin_user_pages_fast(); FOLL_NOFAULT among them if @mm is not the caller's
+ * @pages: set to the pages
+ *
+ * Context: a process; may sleep, but not for another process.
+ * Return: how many were pinned, or -EFAULT, -ENOMEM, -EAGAIN
+ */
+static inline long vblk_pin_pages(struct mm_struct *mm, unsigned long user, unsigned long nr,
+				  unsigned int flags, struct page **pages)
+{
+	return likely(current->mm == mm) ? pin_user_pages_fast(user, nr, flags, pages) :
+					   vblk_pin_pages_of(mm, user, nr, flags, pages);
+}
 
 #endif /* _VBLK_PIN_H */

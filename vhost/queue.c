@@ -2,11 +2,10 @@
 /* A virtqueue: how it is served, started and stopped. */
 #include <linux/blkdev.h>
 #include <linux/module.h>
-#include <linux/sched/clock.h>
 #include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "busyloop.h"
 #include "device.h"
 #include "memory.h"
 #include "queue.h"
@@ -27,9 +26,6 @@
 
 /* Chains that are given back at a time, and requests the disk is told to expect. */
 #define VBLK_BATCH 32
-
-/* The least that is polled for, in ns, if any. */
-#define VBLK_MIN_POLL 10000ULL
 
 /* How long to wait for memory, and how long pages may stay pinned for nothing. */
 #define VBLK_RETRY msecs_to_jiffies(10)
@@ -172,12 +168,31 @@ static void vblk_queue_finish(struct vblk_queue *queue)
 		vblk_ring_give(queue, done, n);
 }
 
+static void vblk_queue_give_back_bad(struct vblk_queue *queue)
+{
+	struct vr_done done = { .ticket = queue->chain.ticket };
+
+	queue->stats.bad_chains++;
+	trace_vblk_queue_bad_chain(queue, -EBADMSG, queue->chain.fault);
+	queue->started++;
+	queue->released++;
+	spin_lock_irq(&queue->done_lock);
+	queue->ended++;
+	spin_unlock_irq(&queue->done_lock);
+	vblk_ring_give(queue, &done, 1);
+}
+
 /* Begin what @queue->chain asks for. */
 static int vblk_queue_begin(struct vblk_queue *queue)
 {
 	struct vblk_request *request;
 	int ret = -ENOMEM;
 
+	if (unlikely(queue->stalled == -EBADMSG)) {
+		queue->stalled = 0;
+		vblk_queue_give_back_bad(queue);
+		return 0;
+	}
 	if (!queue->nr_free)
 		vblk_queue_reap(queue);
 	if (queue->nr_free) {
@@ -197,20 +212,6 @@ static int vblk_queue_begin(struct vblk_queue *queue)
 		mod_delayed_work(vblk_wq, &queue->later, VBLK_RETRY);
 	}
 	return ret;
-}
-
-static void vblk_queue_give_back_bad(struct vblk_queue *queue)
-{
-	struct vr_done done = { .ticket = queue->chain.ticket };
-
-	queue->stats.bad_chains++;
-	trace_vblk_queue_bad_chain(queue, -EBADMSG, queue->chain.fault);
-	queue->started++;
-	queue->released++;
-	spin_lock_irq(&queue->done_lock);
-	queue->ended++;
-	spin_unlock_irq(&queue->done_lock);
-	vblk_ring_give(queue, &done, 1);
 }
 
 /*
@@ -240,7 +241,9 @@ static bool vblk_queue_take(struct vblk_queue *queue, u32 requests, u64 bytes)
 		if (!ret)
 			return false;
 		if (ret == -EBADMSG) {
-			vblk_queue_give_back_bad(queue);
+			queue->stalled = ret;
+			if (queue->hurried || vblk_queue_begin(queue))
+				return false;
 			continue;
 		}
 		if (ret == -EAGAIN)
@@ -255,62 +258,6 @@ static bool vblk_queue_take(struct vblk_queue *queue, u32 requests, u64 bytes)
 			return false;
 	}
 	return true;
-}
-
-/* For how long the VMM allows to poll, in ns. */
-static u64 vblk_queue_poll_limit(const struct vblk_queue *queue)
-{
-	return (u64)READ_ONCE(queue->busyloop) * NSEC_PER_USEC;
-}
-
-/*
- * The driver offers something after a while: had it been found by polling, for not
- * longer than allowed? Then the next may be. If not, there is no sense in polling.
- */
-static void vblk_queue_adapt(struct vblk_queue *queue)
-{
-	u64 limit = vblk_queue_poll_limit(queue), waited;
-
-	if (!queue->idle_since || !vblk_ring_pending(queue))
-		return;
-	waited = ktime_get_ns() - queue->idle_since;
-	queue->idle_since = 0;
-	if (waited > limit)
-		queue->poll_ns = 0;
-	else if (waited > queue->poll_ns)
-		queue->poll_ns = min(max(2 * queue->poll_ns, VBLK_MIN_POLL), limit);
-}
-
-/* Others wait for the worker, or for its CPU. */
-static bool vblk_queue_is_in_the_way(const struct vblk_worker *worker)
-{
-	return !llist_empty(&worker->work) || need_resched() || signal_pending(current);
-}
-
-/*
- * Wait a little for the next chain, as long as the worker has nothing else to do:
- * the driver need not notify, nor the worker be woken.
- */
-static bool vblk_queue_poll(struct vblk_queue *queue, const struct vblk_worker *worker)
-{
-	u64 limit = vblk_queue_poll_limit(queue), end;
-	bool found = false;
-
-	if (!limit)
-		return false;
-	vblk_pins_end(&queue->pins);
-	queue->idle_since = ktime_get_ns();
-	end = queue->idle_since + min(queue->poll_ns, limit);
-	while (ktime_get_ns() < end && !vblk_queue_is_in_the_way(worker)) {
-		found = vblk_ring_pending(queue);
-		if (found) {
-			queue->idle_since = 0;
-			break;
-		}
-		cpu_relax();
-	}
-	vblk_pins_begin(&queue->pins);
-	return found;
 }
 
 /* Have the disk do what the driver offers; what it ended at once is given back. */
@@ -335,7 +282,7 @@ static bool vblk_queue_linger(struct vblk_queue *queue, const struct vblk_worker
 		if (vblk_polled_any(&queue->polled))
 			return true;
 	}
-	return vblk_queue_poll(queue, worker);
+	return vblk_busyloop_wait(queue, worker);
 }
 
 /* Serve until there is nothing more to take, or the budget is spent: true then. */
@@ -344,7 +291,7 @@ static bool vblk_queue_run(struct vblk_queue *queue, const struct vblk_worker *w
 	u32 n = 0;
 	int ret;
 
-	vblk_queue_adapt(queue);
+	vblk_busyloop_adapt(queue);
 	ret = vblk_ring_kick_off(queue);
 	if (!ret) {
 		do {
@@ -425,14 +372,14 @@ static bool vblk_queue_serve_at_kick_locked(struct vblk_queue *queue)
 	more = vblk_queue_run_at_kick(queue);
 	vblk_queue_reap(queue);
 	vblk_pins_end(&queue->pins);
-	queue->hurried = false;
 	if (queue->released != queue->started)
 		queue_delayed_work(vblk_wq, &queue->later, VBLK_LATER);
 	n = queue->stats.requests - n;
 	queue->stats.at_kick += n;
 	if (unlikely(!n || current->nvcsw != waited))
-		vblk_kicker_pause(queue, n);
+		vblk_kicker_pause(queue, current->nvcsw != waited);
 	vblk_kicker_update(queue, n);
+	queue->hurried = false;
 	memalloc_noio_restore(noio);
 	return more;
 }
@@ -668,8 +615,8 @@ int vblk_queue_stop(struct vblk_queue *queue)
 		if (ret)
 			return ret;
 		/* A chain that waits for memory was not taken, as far as others know. */
-		queue->base = (u16)(vr_base(&queue->vr) - queue->stalled);
-		queue->stalled = false;
+		queue->base = (u16)(vr_base(&queue->vr) - !!queue->stalled);
+		queue->stalled = 0;
 		vblk_queue_set_state(queue, VBLK_STOPPED);
 		vblk_pins_unwatch(&queue->pins);
 		vblk_queue_reap(queue);
@@ -785,6 +732,7 @@ void vblk_queue_destroy(struct vblk_queue *queue)
 		return;
 	vblk_overflow_exit(queue);
 	vblk_polled_exit(queue);
+	vblk_kicker_exit(queue);
 	list_for_each_entry(request, &queue->done, node)
 		vblk_request_release(request);
 	list_for_each_entry(request, &queue->given, node)

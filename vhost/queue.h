@@ -92,7 +92,10 @@ struct vblk_queue {
 	enum vblk_queue_state state;		/* E (C) */
 	struct vr vr;				/* V, its used side: E if @used_mapped, else C */
 	struct vr_chain chain;			/* C what vr_pop() fills in */
-	bool stalled;				/* C @chain waits for memory */
+	u64 table;				/* C where the guest has one that is not kept */
+	int stalled;				/* C why @chain was taken but not begun: -ENOMEM,
+						 * -EAGAIN, -EBADMSG; 0 if it was
+						 */
 	u64 idle_since;				/* C when the ring was found empty, in ns, or 0 */
 	u64 poll_ns;				/* C for how long to look for more then */
 	u64 charge;				/* C what it cost so far in this go, in bytes */

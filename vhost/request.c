@@ -424,6 +424,7 @@ int vblk_request_begin(struct vblk_request *request, const struct vr_chain *chai
 	request->retried = false;
 	request->flushed = false;
 	request->bounced = false;
+	request->blkcg = queue->hurried ? queue->kicker.blkcg : NULL;
 	request->durable = false;
 	/* The status alone, which may not be the first byte we may write. */
 	request->written = chain->in_len == 1;
@@ -525,6 +526,7 @@ static bool vblk_request_go_on(struct vblk_request *request)
 		vblk_polled_drop(request);
 	request->status = VIRTIO_BLK_S_OK;
 	request->error = BLK_STS_OK;
+	request->blkcg = NULL;
 	if (overflows)
 		vblk_overflow_add(request->queue, request);
 	else

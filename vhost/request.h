@@ -61,7 +61,7 @@ struct vblk_queue;
  * @ranges: what to discard, checked
  * @bios_left: how many have not ended; the last ends the request
  * @error: of the first that failed
- * @blkcg: while it waits for the disk, the cgroup to be charged
+ * @blkcg: the cgroup to be charged instead of that of who begins it, or NULL
  * @bio: the first of its bios
  * @inline_vecs: @vecs, if they suffice
  * @pins: what keeps the pages in @vecs; none if the request pinned them itself

@@ -4,10 +4,12 @@
  * it cannot be. Each side of it changes over by itself.
  */
 #include <linux/eventfd.h>
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/virtio_ring.h>
 
+#include "device.h"
 #include "memory.h"
 #include "queue.h"
 #include "ring.h"
@@ -133,10 +135,37 @@ void vblk_ring_map(struct vblk_queue *queue)
 		queue->stats.maps++;
 }
 
+/* From a page that is kept; false if it is not, or there are two. */
+static bool vblk_ring_read_kept(struct vblk_queue *queue, void *to, u64 from, size_t len)
+{
+	struct vblk_pin *pin;
+	const void *page;
+
+	if (offset_in_page(from) + len > PAGE_SIZE)
+		return false;
+	pin = vblk_pins_find(&queue->pins, from);
+	if (!pin)
+		return false;
+	/* As for vblk_page_follows(). */
+	page = data_race(kmap_local_page(pin->page));
+	/* The driver may change it meanwhile: it is read once. */
+	data_race(memcpy(to, page + offset_in_page(from), len));
+	barrier();
+	kunmap_local(page);
+	vblk_pins_put(pin, false);
+	return true;
+}
+
 static int vblk_ring_read_table(void *context, void *to, u64 from, size_t len)
 {
 	struct vblk_queue *queue = context;
 
+	if (vblk_ring_read_kept(queue, to, from, len))
+		return 0;
+	queue->table = from;
+	/* Another process than the owner has something else there. */
+	if (queue->hurried && current->mm != queue->dev->mm)
+		return -EAGAIN;
 	if (queue->atomic)
 		return vblk_memory_read_atomic(queue->memory, to, from, len);
 	return vblk_memory_read(queue->memory, to, from, len);
@@ -263,6 +292,24 @@ static int vblk_ring_pop_once(struct vblk_queue *queue)
 	return unlikely(ret == -EAGAIN) && !queue->hurried ? vblk_ring_pop_slowly(queue) : ret;
 }
 
+/*
+ * Drivers have their tables in few places. False if there was none that was not kept, or
+ * it cannot be.
+ */
+static bool vblk_ring_keep_table(struct vblk_queue *queue)
+{
+	struct vblk_pin *pin;
+
+	if (likely(!queue->table))
+		return false;
+	pin = vblk_pins_get_again(&queue->pins, queue->memory, queue->table,
+				  vblk_queue_gup(queue));
+	queue->table = 0;
+	if (pin)
+		vblk_pins_put(pin, false);
+	return pin;
+}
+
 /**
  * vblk_ring_pop() - take the next chain into the queue's
  * @queue: one that runs
@@ -275,6 +322,8 @@ int vblk_ring_pop(struct vblk_queue *queue)
 {
 	int ret = vblk_ring_pop_once(queue);
 
+	if (vblk_ring_keep_table(queue) && ret == -EAGAIN)
+		ret = vblk_ring_pop_once(queue);
 	if (likely(ret != -EPROTO))
 		return ret;
 	/* Believe it only after the lock of the used side was ours, see vring.h. */

@@ -77,6 +77,16 @@ int __weak task_work_add(struct task_struct *task, struct callback_head *work,
 			 enum task_work_notify_mode mode);
 #define compat_has_task_work() (&task_work_add)
 
+/* Linux kernel commit 0b295316b3a9 "mm/gup: remove unused vmas parameter ..." (in v6.5) */
+#include <linux/mm.h>
+#ifdef HAVE_PIN_REMOTE_NO_VMAS
+#define compat_pin_user_pages_remote(mm, start, nr, flags, pages) \
+	pin_user_pages_remote(mm, start, nr, flags, pages, NULL)
+#else
+#define compat_pin_user_pages_remote(mm, start, nr, flags, pages) \
+	pin_user_pages_remote(mm, start, nr, flags, pages, NULL, NULL)
+#endif
+
 /*
  * Linux kernel commit 54e6842d0775 "fork/vm: Move common PF_IO_WORKER behavior to new flag"
  * (in v6.4)

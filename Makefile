@@ -56,14 +56,18 @@ bridge_sources := $(addprefix tools/bridge/,main.c server.c session.c message.c 
 $(out)/vhost-blk-bridge: $(bridge_sources) $(wildcard tools/bridge/*.h) tools/macros.h uapi/linux/vhost_blk.h | $(out)
 	$(compile) -std=gnu11 -D_GNU_SOURCE -o $@ $(bridge_sources)
 
-# What keeps disks busy, for tools/bench; it is not installed.
+# What keeps disks busy, and a plugin of QEMU that counts, for tools/bench; they are not
+# installed.
 .PHONY: load
-load: $(out)/vhost-blk-load
+load: $(out)/vhost-blk-load $(out)/count.so
 
 load_sources := $(addprefix tools/bench/,load.c latency.c ring.c vhost.c vhost_user.c uring.c aio.c)
 
 $(out)/vhost-blk-load: $(load_sources) $(wildcard tools/bench/*.h) tools/macros.h uapi/linux/vhost_blk.h | $(out)
 	$(compile) -std=gnu11 -D_GNU_SOURCE -o $@ $(load_sources) -luring -laio -lpthread
+
+$(out)/count.so: tools/bench/count.c tools/bench/mark.h tools/bench/plugin.h | $(out)
+	$(compile) -std=gnu11 -Wno-unused-parameter -fPIC -fvisibility=hidden -shared -o $@ $<
 
 # The module that goes wrong on purpose, for the tests of the box.
 .PHONY: splat
@@ -202,7 +206,7 @@ qemu: tools | build
 ##                     (MINUTES=60; SEED=NUMBER to repeat)
 ##   make test-ring    the ring in user space: tests, fuzzers, proofs, figures
 ##   make bench        all of these, beside io_uring, libaio, QEMU and vhost-scsi:
-##   make bench-insn   instructions of the host per request
+##   make bench-insn   instructions of the host per request, and where they are
 ##   make bench-ring   times, in turns
 ##   make bench-guest  fio in a guest, in turns (CELLS=all for all depths and sizes)
 ##   make fuzz         its fuzzers for as long as it takes (EXECUTIONS=1000000000)

@@ -33,10 +33,16 @@ start_daemon() {
 	until_there "$2"
 }
 
-# show NAME KERNEL MODE BOX-OPTION...: what comes of the same command in a box of that kernel.
+# results NAME: where what comes of it is, on the host and in the box.
+results() { echo "$top/build/box/$1"; }
+
+# run_in_box NAME KERNEL MODE BOX-OPTION...: the same command in a box of that kernel.
+run_in_box() {
+	"$top/tools/vm/box" run "${@:4}" -o "$(results "$1")" "$2" "$top/tools/bench/${0##*/}" "$3"
+}
+
+# show NAME: what came of it.
 show() {
-	local out=$top/build/box/$1
-	"$top/tools/vm/box" run "${@:4}" -o "$out" "$2" "$top/tools/bench/${0##*/}" "$3"
-	ratios >"$out/ratios"
-	"$top/tools/vm/root" enter trixie "$top/tools/bench/report" "$1" "$out"
+	ratios >"$(results "$1")/ratios"
+	"$top/tools/vm/root" enter trixie "$top/tools/bench/report" "$1" "$(results "$1")"
 }

@@ -23,6 +23,7 @@
 #include "../macros.h"
 #include "latency.h"
 #include "load.h"
+#include "mark.h"
 
 #define HUGE_PAGE	(2UL << 20)
 
@@ -179,12 +180,29 @@ static bool is_enough(const struct run *run)
 	       (run->lane.load->count && run->done >= run->lane.load->count);
 }
 
+static void pass_mark(const struct load *load, unsigned long address)
+{
+	if (load->mark)
+		((void (*)(void))address)();
+}
+
+static void make_marks(void)
+{
+	unsigned char *code = mmap((void *)MARK_BEGIN, 2, PROT_READ | PROT_WRITE | PROT_EXEC,
+				   MAP_FIXED_NOREPLACE | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (code == MAP_FAILED)
+		die(load_error("marks"));
+	memset(code, 0xc3, 2);	/* return */
+}
+
 static const char *keep_busy(struct run *run)
 {
 	const struct load *load = run->lane.load;
 	unsigned int in_flight = load->depth;
 	const char *why = NULL;
 
+	pass_mark(load, MARK_BEGIN);
 	run->began = load_now();
 	look_at_clock(run);
 	for (unsigned int slot = 0; slot < load->depth; slot++)
@@ -200,6 +218,7 @@ static const char *keep_busy(struct run *run)
 		in_flight -= take(run, false);
 	}
 	run->ended = load_now();
+	pass_mark(load, MARK_END);
 	return why;
 }
 
@@ -310,6 +329,7 @@ static const char usage[] =
 	"  --count N      or until a queue has done so many\n"
 	"  --latency      measure it as well\n"
 	"  --huge         memory is in huge pages, where the kernel has them for it\n"
+	"  --mark         tell tools/bench/count.c when it begins, and when it ends\n"
 	"  --poll US      vhost-blk: the worker polls for so long before it sleeps (0)\n"
 	"  --spare N      vhost-blk: N more devices, and what memory each of them takes (0)\n"
 	"  --indirect     vhost-blk, vhost-user: by indirect tables, as guests do\n"
@@ -341,7 +361,8 @@ static const struct option options[] = {
 	{ "count", 1, NULL, 'c' }, { "latency", 0, NULL, 'l' }, { "poll", 1, NULL, 'p' },
 	{ "indirect", 0, NULL, 'i' }, { "spin", 0, NULL, 'y' }, { "iopoll", 0, NULL, 'I' },
 	{ "sqpoll", 0, NULL, 'S' }, { "huge", 0, NULL, 'H' },
-	{ "spare", 1, NULL, 'e' }, { "help", 0, NULL, 'h' }, { },
+	{ "spare", 1, NULL, 'e' }, { "mark", 0, NULL, 'm' },
+	{ "help", 0, NULL, 'h' }, { },
 };
 
 static void parse(struct load *load, int argc, char **argv)
@@ -395,6 +416,9 @@ static void parse(struct load *load, int argc, char **argv)
 		case 'H':
 			load->huge = true;
 			break;
+		case 'm':
+			load->mark = true;
+			break;
 		case 'h':
 			show_usage();
 			break;
@@ -422,6 +446,10 @@ int main(int argc, char **argv)
 	load.disk = argv[optind + 1];
 	if (load.batch > load.depth)
 		die("--batch is more than --depth");
+	if (load.mark && load.lanes > 1)
+		die("--mark is for one queue");
+	if (load.mark)
+		make_marks();
 	why = target->open(&load);
 	if (why)
 		die(why);

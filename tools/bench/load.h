@@ -20,6 +20,7 @@ struct load {
 	unsigned int reads;	/* percent */
 	unsigned int poll_us;	/* that the device may poll for, where it can */
 	bool latency;		/* measure it */
+	bool mark;		/* call MARK_BEGIN and MARK_END */
 	bool huge;		/* memory in huge pages */
 	bool indirect;		/* rings: a table for each request */
 	bool spin;		/* rings: look for what is done instead of sleeping */

@@ -20,11 +20,13 @@
 #include "queue.h"
 
 /*
- * How often the worker is to serve a queue after one who notified it could do nothing, and
- * after one had to wait, which has its guest wait.
+ * How often the worker serves a queue until it is known whether requests come alone, the
+ * same after one who notified had to wait, which has its guest wait, and after how many that
+ * came alone to look again.
  */
-#define VBLK_KICKER_PAUSE 16
-#define VBLK_KICKER_LONG_PAUSE 4096
+#define VBLK_KICKER_ROUNDS 16
+#define VBLK_KICKER_LONG_ROUNDS 4096
+#define VBLK_KICKER_RUN 1024
 
 static bool vblk_at_kick = true;
 module_param_named(at_kick, vblk_at_kick, bool, 0644);
@@ -50,12 +52,30 @@ static void vblk_kicker_work(struct callback_head *work)
 }
 
 /**
+ * vblk_kicker_watch() - have the worker serve the queue for a while
+ * @queue: the queue
+ * @waited: since who notified had to wait
+ *
+ * Context: who notified, under the queue's mutex.
+ */
+void vblk_kicker_watch(struct vblk_queue *queue, bool waited)
+{
+	struct vblk_kicker *kicker = &queue->kicker;
+
+	kicker->alone = false;
+	kicker->began = 0;
+	kicker->rounds = waited ? VBLK_KICKER_LONG_ROUNDS : VBLK_KICKER_ROUNDS;
+	kicker->most = kicker->rounds + kicker->rounds / 4;
+}
+
+/**
  * vblk_kicker_init() - none has come yet
  * @queue: the queue
  */
 void vblk_kicker_init(struct vblk_queue *queue)
 {
 	init_task_work(&queue->kicker.work, vblk_kicker_work);
+	vblk_kicker_watch(queue, false);
 }
 
 /**
@@ -67,42 +87,54 @@ void vblk_kicker_exit(struct vblk_queue *queue)
 	vblk_blkcg_put(queue->kicker.blkcg);
 }
 
+/*
+ * The worker began @n requests. Where it finds more than one at a time, most were not
+ * notified of, and the driver need not be interrupted for each: better than all that could
+ * be saved here. Only the worker can know, as who notifies begins what it finds at once.
+ */
+static void vblk_kicker_worker_served(struct vblk_queue *queue, u64 n)
+{
+	struct vblk_kicker *kicker = &queue->kicker;
+
+	if (unlikely(!vblk_blkcg_is_ours(kicker->blkcg))) {
+		vblk_blkcg_put(kicker->blkcg);
+		kicker->blkcg = vblk_blkcg_get();
+	}
+	if (kicker->alone)
+		return;
+	kicker->began += n;
+	if (!n || --kicker->rounds)
+		return;
+	if (kicker->began <= kicker->most)
+		kicker->alone = true;
+	else
+		vblk_kicker_watch(queue, false);
+}
+
 /**
  * vblk_kicker_update() - decide whether who notifies next is to serve the queue
  * @queue: the queue, with its limits
  * @n: how many requests were begun this time
  *
  * Not where it might have to wait for the disk, not where the worker polls, and not where
- * there is more than it would begin.
+ * requests do not come alone.
  *
  * Context: who serves the queue, under its mutex.
  */
 void vblk_kicker_update(struct vblk_queue *queue, u64 n)
 {
-	bool welcome = !queue->kicker.pause && n <= VBLK_KICKER_REQUESTS && queue->limits.nowait &&
-		       !queue->polled.wanted && !READ_ONCE(queue->busyloop) &&
-		       READ_ONCE(vblk_at_kick) && compat_has_task_work();
+	struct vblk_kicker *kicker = &queue->kicker;
+	bool welcome;
 
-	if (!queue->hurried && unlikely(!vblk_blkcg_is_ours(queue->kicker.blkcg))) {
-		vblk_blkcg_put(queue->kicker.blkcg);
-		queue->kicker.blkcg = vblk_blkcg_get();
-	}
-	if (queue->kicker.pause)
-		queue->kicker.pause--;
-	if (welcome != queue->kicker.welcome)
-		WRITE_ONCE(queue->kicker.welcome, welcome);
-}
-
-/**
- * vblk_kicker_pause() - leave all to the worker for a while
- * @queue: the queue
- * @waited: since who notified had to wait; if not, it could begin nothing
- *
- * Context: who notified, under the queue's mutex.
- */
-void vblk_kicker_pause(struct vblk_queue *queue, bool waited)
-{
-	queue->kicker.pause = waited ? VBLK_KICKER_LONG_PAUSE : VBLK_KICKER_PAUSE;
+	if (!queue->hurried)
+		vblk_kicker_worker_served(queue, n);
+	else if (++kicker->run % VBLK_KICKER_RUN == 0)
+		vblk_kicker_watch(queue, false);
+	welcome = kicker->alone && queue->limits.nowait && !queue->polled.wanted &&
+		  !READ_ONCE(queue->busyloop) && READ_ONCE(vblk_at_kick) &&
+		  compat_has_task_work();
+	if (welcome != kicker->welcome)
+		WRITE_ONCE(kicker->welcome, welcome);
 }
 
 /**

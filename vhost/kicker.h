@@ -16,13 +16,21 @@ struct vblk_queue;
  * struct vblk_kicker - a thread that notifies a queue, and serves it on its way back
  * @work: what it does then; one at a time, which holds a reference to the device
  * @welcome: the next one may
- * @pause: how often the worker is to serve it first
+ * @alone: requests come one by one
+ * @rounds: how often the worker is to serve the queue until that is known
+ * @began: how many requests it has begun meanwhile
+ * @most: how many that may be
+ * @run: how many have served it
  * @blkcg: the worker's cgroup, when it last served the queue
  */
 struct vblk_kicker {
 	struct callback_head work;
 	bool welcome;
-	u32 pause;
+	bool alone;
+	u32 rounds;
+	u64 began;
+	u64 most;
+	u32 run;
 	struct cgroup_subsys_state *blkcg;
 };
 
@@ -30,6 +38,6 @@ void vblk_kicker_init(struct vblk_queue *queue);
 void vblk_kicker_exit(struct vblk_queue *queue);
 bool vblk_kicker_take(struct vblk_queue *queue);
 void vblk_kicker_update(struct vblk_queue *queue, u64 n);
-void vblk_kicker_pause(struct vblk_queue *queue, bool waited);
+void vblk_kicker_watch(struct vblk_queue *queue, bool waited);
 
 #endif /* _VBLK_KICKER_H */

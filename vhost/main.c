@@ -4,6 +4,7 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/workqueue.h>
 
 #include "device.h"
@@ -94,6 +95,8 @@ static void __exit vblk_exit(void)
 	destroy_workqueue(vblk_disk_wq);
 	destroy_workqueue(vblk_wq);
 	rcu_barrier();
+	/* Who served the last device at its kick may still be about to return from here. */
+	synchronize_rcu_tasks();
 }
 module_exit(vblk_exit);
 

@@ -377,7 +377,7 @@ static bool vblk_queue_serve_at_kick_locked(struct vblk_queue *queue)
 	n = queue->stats.requests - n;
 	queue->stats.at_kick += n;
 	if (unlikely(!n || current->nvcsw != waited))
-		vblk_kicker_pause(queue, current->nvcsw != waited);
+		vblk_kicker_watch(queue, current->nvcsw != waited);
 	vblk_kicker_update(queue, n);
 	queue->hurried = false;
 	memalloc_noio_restore(noio);

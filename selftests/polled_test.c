@@ -132,6 +132,8 @@ static bool is_old(void)
 	return major < 6 || (major == 6 && minor < 12);
 }
 
+#define NOT_SLOW "n/a: null_blk of this kernel is not slow when it is polled"
+
 static long polled(const SELF *self)
 {
 	return guest_count(self->queue, "polled");
@@ -148,24 +150,18 @@ TEST_F(polled, each_is_polled_for)
 	EXPECT_TRUE(guest_balances(&self->guest));
 }
 
-/* The block layer has them in one, and only the first of that can be asked for. */
+/* The block layer has them in one, of which only the first or the last can be asked for. */
 TEST_F(polled, neighbours_are)
 {
-	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
-	ASSERT_EQ(0, begin_reads(self, PAGE));
-	ASSERT_EQ(0, request_wait_all(self->queue));
-	EXPECT_TRUE(are_done_well(self));
-	EXPECT_EQ(IN_FLIGHT, polled(self));
-}
+	static const long strides[] = { PAGE, -(long)PAGE };
 
-/* There it is the last that was begun. */
-TEST_F(polled, neighbours_in_reverse_are)
-{
 	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
-	ASSERT_EQ(0, begin_reads(self, -(long)PAGE));
-	ASSERT_EQ(0, request_wait_all(self->queue));
-	EXPECT_TRUE(are_done_well(self));
-	EXPECT_EQ(IN_FLIGHT, polled(self));
+	for (unsigned int i = 0; i < ARRAY_SIZE(strides); i++) {
+		ASSERT_EQ(0, begin_reads(self, strides[i]));
+		ASSERT_EQ(0, request_wait_all(self->queue));
+		EXPECT_TRUE(are_done_well(self));
+		EXPECT_EQ((i + 1) * IN_FLIGHT, polled(self));
+	}
 }
 
 /* Which has each of them polled by itself. */
@@ -276,7 +272,7 @@ TEST_F(polled, another_worker_goes_on)
 	struct vhost_worker_state worker;
 
 	if (is_old())
-		SKIP(return, "n/a: null_blk of this kernel is not slow when it is polled");
+		SKIP(return, NOT_SLOW);
 	ASSERT_EQ(0, begin_slow_reads(self));
 	ASSERT_EQ(0, attempt(self->guest.fd, VHOST_NEW_WORKER, &worker));
 	for (__u32 i = 0; i < QUEUES; i++) {
@@ -292,7 +288,7 @@ TEST_F(polled, another_worker_goes_on)
 TEST_F(polled, stop_waits_for_them)
 {
 	if (is_old())
-		SKIP(return, "n/a: null_blk of this kernel is not slow when it is polled");
+		SKIP(return, NOT_SLOW);
 	ASSERT_EQ(0, begin_slow_reads(self));
 	EXPECT_EQ(IN_FLIGHT, guest_stop_queue(self->queue));
 	EXPECT_EQ(IN_FLIGHT, request_poll(self->queue));
@@ -304,7 +300,7 @@ TEST_F(polled, stop_waits_for_them)
 TEST_F(polled, close_does_not_wait_for_them)
 {
 	if (is_old())
-		SKIP(return, "n/a: null_blk of this kernel is not slow when it is polled");
+		SKIP(return, NOT_SLOW);
 	ASSERT_EQ(0, begin_slow_reads(self));
 	ASSERT_EQ(0, close(self->guest.fd));
 	self->guest.fd = -1;
@@ -317,7 +313,7 @@ TEST_F(polled, killed_owner_does_not_wait_for_them)
 	pid_t pid;
 
 	if (is_old())
-		SKIP(return, "n/a: null_blk of this kernel is not slow when it is polled");
+		SKIP(return, NOT_SLOW);
 	pid = fork();
 	if (!pid) {
 		const struct guest_setup setup = { .queues = QUEUES };

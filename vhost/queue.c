@@ -421,7 +421,7 @@ void vblk_queue_serve(struct vblk_queue *queue, const struct vblk_worker *worker
  *
  * What is left, and all that has to be waited for, is the worker's.
  *
- * Context: a thread of the owner's that notified the queue.
+ * Context: a thread of any process that notified the queue, on its way back.
  */
 void vblk_queue_serve_at_kick(struct vblk_queue *queue)
 {

@@ -15,6 +15,7 @@
 #include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/request.h"
+#include "lib/stranger.h"
 
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 120
@@ -350,48 +351,25 @@ TEST_F(kicker, is_not_welcome_where_the_disk_may_have_to_be_waited_for)
 	EXPECT_EQ(0, at_kick(self));
 }
 
-/* Notify from another process; the one that @pipe is to. */
-static int kick_by(SELF *self, int pipe)
+/* The stranger has something else where requests go, and in the end still has. */
+static int fill(const struct guest *guest)
 {
-	int kick = self->queue->kick, silent = eventfd(0, EFD_CLOEXEC);
-
-	self->queue->kick = silent;
-	guest_kick(self->queue);
-	self->queue->kick = kick;
-	close(silent);
-	return write(pipe, "", 1) != 1;
+	guest_set(guest, GUEST_MAIN, 0x5a, 64 * PAGE);
+	return 0;
 }
 
-/* A process that notifies for each byte, and has something else where requests go. */
-static pid_t begin_another(SELF *self, int *to)
+static int is_filled(const struct guest *guest)
 {
-	int ends[2];
-	pid_t pid;
-	char c;
-
-	if (pipe(ends))
-		return -1;
-	pid = fork();
-	if (pid) {
-		close(ends[0]);
-		*to = ends[1];
-		return pid;
-	}
-	close(ends[1]);
-	guest_set(&self->guest, GUEST_MAIN, 0x5a, 64 * PAGE);
-	while (read(ends[0], &c, 1) == 1)
-		eventfd_write(self->queue->kick, 1);
-	_exit(!guest_is(&self->guest, GUEST_MAIN, 0x5a, 64 * PAGE));
+	return !guest_is(guest, GUEST_MAIN, 0x5a, 64 * PAGE);
 }
 
 /* As with a bridge, whose queues the VMM's threads notify. */
 TEST_F(kicker, may_be_another_process)
 {
-	int status, to = -1;
+	struct stranger stranger;
 	long before;
-	pid_t pid = begin_another(self, &to);
 
-	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, stranger_start(&stranger, self->queue, fill, is_filled));
 	ASSERT_EQ(0, begin(self, &disk));
 	for (int i = 0; i < 4; i++) {
 		data_fill(&self->guest, DATA + i * PAGE, PAGE, i);
@@ -405,15 +383,13 @@ TEST_F(kicker, may_be_another_process)
 	for (int i = 0; i < 200 && at_kick(self) < before + 20; i++) {
 		guest_set(&self->guest, DATA + i % 4 * PAGE, 0, PAGE);
 		ASSERT_EQ(0, add_read(self, i % 4));
-		ASSERT_EQ(0, kick_by(self, to));
+		ASSERT_EQ(0, stranger_kick(&stranger, self->queue));
 		EXPECT_EQ(0, request_wait_all(self->queue));
 		EXPECT_TRUE(is_well(self, i % 4));
 		EXPECT_TRUE(data_is(&self->guest, DATA + i % 4 * PAGE, PAGE, i % 4));
 	}
 	EXPECT_LE(before + 20, at_kick(self));
-	close(to);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, stranger_end(&stranger));
 }
 
 /* Its tables are read where the owner has them, too. */
@@ -423,11 +399,10 @@ TEST_F(kicker, may_be_another_process_with_tables)
 		.type = VIRTIO_BLK_T_IN, .sector = 0, .len = SECTOR, .framing = framings,
 		.data = request_alloc(&self->guest, SECTOR, 1024),
 	};
-	int status, to = -1;
+	struct stranger stranger;
 	long before;
-	pid_t pid = begin_another(self, &to);
 
-	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, stranger_start(&stranger, self->queue, fill, is_filled));
 	while (request.framing->how != INDIRECT)
 		request.framing++;
 	ASSERT_EQ(0, begin(self, &disk));
@@ -436,15 +411,13 @@ TEST_F(kicker, may_be_another_process_with_tables)
 	before = at_kick(self);
 	for (int i = 0; i < 200 && at_kick(self) < before + 20; i++) {
 		ASSERT_EQ(0, request_add(self->queue, &request));
-		ASSERT_EQ(0, kick_by(self, to));
+		ASSERT_EQ(0, stranger_kick(&stranger, self->queue));
 		EXPECT_EQ(0, request_wait(self->queue, &request));
 		EXPECT_EQ(VIRTIO_BLK_S_OK, request.status);
 		EXPECT_FALSE(request.damaged);
 	}
 	EXPECT_LE(before + 20, at_kick(self));
-	close(to);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, stranger_end(&stranger));
 }
 
 /* Bad chains, rings that move, pages that go: nothing is written to the wrong process. */
@@ -452,10 +425,9 @@ TEST_F(kicker, of_another_process_keeps_to_the_owners_memory)
 {
 	const struct drv_buf bad = { HEADERS, HEADER };
 	long end = now_ms() + test_ms();
-	int status, to = -1;
-	pid_t pid = begin_another(self, &to);
+	struct stranger stranger;
 
-	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, stranger_start(&stranger, self->queue, fill, is_filled));
 	ASSERT_EQ(0, begin(self, &disk));
 	for (int i = 0; now_ms() < end; i++) {
 		if (i % 5 == 0)
@@ -466,13 +438,11 @@ TEST_F(kicker, of_another_process_keeps_to_the_owners_memory)
 		if (i % 3 == 0)
 			ASSERT_EQ(0, request_add_raw(self->queue, &bad, 1, 0));
 		ASSERT_EQ(0, add_read(self, 0));
-		ASSERT_EQ(0, kick_by(self, to));
+		ASSERT_EQ(0, stranger_kick(&stranger, self->queue));
 		ASSERT_EQ(0, request_wait_all(self->queue));
 		ASSERT_TRUE(is_well(self, 0));
 	}
-	close(to);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, stranger_end(&stranger));
 }
 
 static void *kick_and_exit(void *arg)

@@ -15,6 +15,7 @@
 #include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/request.h"
+#include "lib/stranger.h"
 #include "lib/trace.h"
 
 #undef TEST_TIMEOUT_DEFAULT
@@ -414,6 +415,21 @@ static void leave_group(void)
 	write_file(CGROUP "/cgroup.subtree_control", "-io");
 }
 
+/* The same with a new disk; @number is what its line of io.stat begins with. */
+static const char *enter_group_with(struct disk *disk, const struct disk_setup *setup,
+				    char number[32])
+{
+	const char *why = disk_make(disk, setup);
+	struct stat st;
+
+	if (why)
+		return why;
+	if (fstat(disk->fd, &st))
+		return strerror(errno);
+	snprintf(number, 32, "%u:%u ", major(st.st_rdev), minor(st.st_rdev));
+	return enter_group();
+}
+
 TEST_F(worker, works_on_behalf_of_its_owner)
 {
 	const struct disk_setup setup = { .kind = DISK_NULL_BLK };
@@ -421,17 +437,12 @@ TEST_F(worker, works_on_behalf_of_its_owner)
 	struct guest_queue *queue;
 	struct guest guest;
 	struct disk disk;
-	const char *why = disk_make(&disk, &setup);
-	struct stat st;
 	char number[32];
+	const char *why = enter_group_with(&disk, &setup, number);
 	__u64 data;
 
-	if (!why)
-		why = enter_group();
 	if (why)
 		SKIP(return, "%s", why);
-	ASSERT_EQ(0, fstat(disk.fd, &st));
-	snprintf(number, sizeof(number), "%u:%u ", major(st.st_rdev), minor(st.st_rdev));
 	ASSERT_EQ(0, guest_open(&guest, &one));
 	ASSERT_EQ(0, guest_attach(&guest, disk.fd));
 	queue = &guest.queues[0];
@@ -448,27 +459,11 @@ TEST_F(worker, works_on_behalf_of_its_owner)
 	disk_remove(&disk);
 }
 
-/* A process that is in no group of ours, and notifies for each byte. */
-static pid_t begin_stranger(const struct guest_queue *queue, int *to)
+/* It is in no group of ours. */
+static int leave_for_root(const struct guest *guest)
 {
-	int ends[2];
-	pid_t pid;
-	char c;
-
-	if (pipe(ends))
-		return -1;
-	pid = fork();
-	if (pid) {
-		close(ends[0]);
-		*to = ends[1];
-		return pid;
-	}
-	close(ends[1]);
-	if (write_file(CGROUP "/cgroup.procs", "0"))
-		_exit(1);
-	while (read(ends[0], &c, 1) == 1)
-		eventfd_write(queue->kick, 1);
-	_exit(0);
+	(void)guest;
+	return write_file(CGROUP "/cgroup.procs", "0");
 }
 
 /* As with a bridge: who notifies is a VMM's, and begins requests itself. */
@@ -477,43 +472,30 @@ TEST_F(worker, works_on_behalf_of_its_owner_whoever_notifies)
 	const struct disk_setup setup = { .kind = DISK_NULL_BLK };
 	const struct guest_setup one = { .without = 1ULL << VIRTIO_RING_F_EVENT_IDX };
 	struct request request = { .type = VIRTIO_BLK_T_IN, .len = SECTOR };
-	int kick, status, to = -1, nr = 0;
+	struct stranger stranger;
 	struct guest_queue *queue;
 	struct guest guest;
 	struct disk disk;
-	const char *why = disk_make(&disk, &setup);
-	struct stat st;
 	char number[32];
-	pid_t pid;
+	const char *why = enter_group_with(&disk, &setup, number);
+	int nr = 0;
 
-	if (!why)
-		why = enter_group();
 	if (why)
 		SKIP(return, "%s", why);
-	ASSERT_EQ(0, fstat(disk.fd, &st));
-	snprintf(number, sizeof(number), "%u:%u ", major(st.st_rdev), minor(st.st_rdev));
 	ASSERT_EQ(0, guest_open(&guest, &one));
 	queue = &guest.queues[0];
-	pid = begin_stranger(queue, &to);
-	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, stranger_start(&stranger, queue, leave_for_root, NULL));
 	ASSERT_EQ(0, guest_attach(&guest, disk.fd));
 	/* Header and status in one page. */
 	request.data = request_alloc(&guest, SECTOR, 1024);
-	kick = queue->kick;
 	for (; nr < 200 && guest_count(queue, "at-kick") < 20; nr++) {
 		ASSERT_EQ(0, request_add(queue, &request));
-		queue->kick = eventfd(0, EFD_CLOEXEC);
-		guest_kick(queue);
-		close(queue->kick);
-		queue->kick = kick;
-		ASSERT_EQ(1, write(to, "", 1));
+		ASSERT_EQ(0, stranger_kick(&stranger, queue));
 		ASSERT_EQ(0, request_wait(queue, &request));
 	}
 	EXPECT_LE(20, guest_count(queue, "at-kick"));
 	EXPECT_EQ(nr * (long)SECTOR, group_count("io.stat", number, "rbytes="));
-	close(to);
-	EXPECT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, stranger_end(&stranger));
 	guest_close(&guest);
 	leave_group();
 	disk_remove(&disk);
@@ -528,16 +510,11 @@ TEST_F(worker, works_on_behalf_of_its_owner_on_a_busy_disk)
 	struct guest_queue *queue;
 	struct guest guest;
 	struct disk disk;
-	const char *why = disk_make(&disk, &setup);
-	struct stat st;
 	char number[32];
+	const char *why = enter_group_with(&disk, &setup, number);
 
-	if (!why)
-		why = enter_group();
 	if (why)
 		SKIP(return, "%s", why);
-	ASSERT_EQ(0, fstat(disk.fd, &st));
-	snprintf(number, sizeof(number), "%u:%u ", major(st.st_rdev), minor(st.st_rdev));
 	ASSERT_EQ(0, guest_open(&guest, &one));
 	ASSERT_EQ(0, guest_attach(&guest, disk.fd));
 	queue = &guest.queues[0];

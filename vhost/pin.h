@@ -2,6 +2,7 @@
 #ifndef _VBLK_PIN_H
 #define _VBLK_PIN_H
 
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/sched.h>
@@ -134,6 +135,18 @@ static inline void vblk_pins_put(struct vblk_pin *pin, bool dirty)
 	if (dirty && !PageDirty(pin->page))
 		set_page_dirty_lock(pin->page);
 	pin->users--;
+}
+
+/* Copy from the page, once: the driver may change it meanwhile. Any context. */
+static inline void vblk_pin_read(const struct vblk_pin *pin, u32 offset, void *to, size_t len)
+{
+	/* As for vblk_page_follows(). */
+	const void *page = data_race(kmap_local_page(pin->page));
+
+	/* Whatever is there is checked after this. */
+	data_race(memcpy(to, page + offset, len));
+	barrier();
+	kunmap_local(page);
 }
 
 /**

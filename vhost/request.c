@@ -308,17 +308,11 @@ static bool vblk_read_kept_header(const struct vblk_pin *pin, const struct vr_se
 				  struct virtio_blk_outhdr *header)
 {
 	u32 offset = offset_in_page(seg->addr);
-	const void *page;
 
 	if (!pin || pin->frame != seg->addr >> PAGE_SHIFT || seg->len < sizeof(*header) ||
 	    offset > PAGE_SIZE - sizeof(*header))
 		return false;
-	/* As for vblk_page_follows(). */
-	page = data_race(kmap_local_page(pin->page));
-	/* The driver may change it meanwhile: it is read once. */
-	data_race(memcpy(header, page + offset, sizeof(*header)));
-	barrier();
-	kunmap_local(page);
+	vblk_pin_read(pin, offset, header, sizeof(*header));
 	return true;
 }
 

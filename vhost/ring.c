@@ -4,7 +4,6 @@
  * it cannot be. Each side of it changes over by itself.
  */
 #include <linux/eventfd.h>
-#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/virtio_ring.h>
@@ -139,19 +138,13 @@ void vblk_ring_map(struct vblk_queue *queue)
 static bool vblk_ring_read_kept(struct vblk_queue *queue, void *to, u64 from, size_t len)
 {
 	struct vblk_pin *pin;
-	const void *page;
 
 	if (offset_in_page(from) + len > PAGE_SIZE)
 		return false;
 	pin = vblk_pins_find(&queue->pins, from);
 	if (!pin)
 		return false;
-	/* As for vblk_page_follows(). */
-	page = data_race(kmap_local_page(pin->page));
-	/* The driver may change it meanwhile: it is read once. */
-	data_race(memcpy(to, page + offset_in_page(from), len));
-	barrier();
-	kunmap_local(page);
+	vblk_pin_read(pin, offset_in_page(from), to, len);
 	vblk_pins_put(pin, false);
 	return true;
 }

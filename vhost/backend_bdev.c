@@ -117,10 +117,17 @@ static u32 vblk_bdev_fit(const struct vblk_request *request, struct bvec_iter it
 				  bdev_logical_block_size(bdev)) : len;
 }
 
-/* All bios of a request share its vectors. */
-static void vblk_bdev_rw(const struct vblk_backend *backend, struct vblk_request *request,
-			 blk_opf_t opf)
+static blk_opf_t vblk_bdev_opf(const struct vblk_request *request)
 {
+	if (!vblk_request_writes(request))
+		return REQ_OP_READ;
+	return REQ_OP_WRITE | REQ_SYNC | REQ_IDLE | (request->durable ? REQ_FUA : 0);
+}
+
+/* All bios of a request share its vectors. */
+static void vblk_bdev_rw(const struct vblk_backend *backend, struct vblk_request *request)
+{
+	blk_opf_t opf = vblk_bdev_opf(request);
 	struct bvec_iter iter = { .bi_sector = request->sector, .bi_size = request->len };
 	struct block_device *bdev = vblk_bdev(backend);
 	struct bio *bio = &request->bio;
@@ -216,18 +223,11 @@ static void vblk_bdev_zeroes(const struct vblk_backend *backend, struct vblk_req
 				       (u64)le32_to_cpu(range->num_sectors) << SECTOR_SHIFT);
 }
 
-static void vblk_bdev_execute(const struct vblk_backend *backend, struct vblk_request *request)
+/* What has no data. */
+static noinline void vblk_bdev_manage(const struct vblk_backend *backend,
+				      struct vblk_request *request)
 {
-	/* Hold it until all is submitted. */
-	atomic_set(&request->bios_left, 1);
 	switch (request->type) {
-	case VIRTIO_BLK_T_IN:
-		vblk_bdev_rw(backend, request, REQ_OP_READ);
-		return;
-	case VIRTIO_BLK_T_OUT:
-		vblk_bdev_rw(backend, request, REQ_OP_WRITE | REQ_SYNC | REQ_IDLE |
-					       (request->durable ? REQ_FUA : 0));
-		return;
 	case VIRTIO_BLK_T_DISCARD:
 		vblk_bdev_ranges(backend, request, REQ_OP_DISCARD);
 		break;
@@ -239,6 +239,16 @@ static void vblk_bdev_execute(const struct vblk_backend *backend, struct vblk_re
 		break;
 	}
 	vblk_bdev_put(request);
+}
+
+static void vblk_bdev_execute(const struct vblk_backend *backend, struct vblk_request *request)
+{
+	/* Hold it until all is submitted. */
+	atomic_set(&request->bios_left, 1);
+	if (request->type == VIRTIO_BLK_T_IN || request->type == VIRTIO_BLK_T_OUT)
+		vblk_bdev_rw(backend, request);
+	else
+		vblk_bdev_manage(backend, request);
 }
 
 const struct vblk_backend_ops vblk_bdev_ops = {

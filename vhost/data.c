@@ -21,12 +21,14 @@ MODULE_PARM_DESC(pin_data, "keep pages of data pinned that are used again, see p
 static __always_inline bool vblk_cursor_next(struct vblk_cursor *cursor, u64 len, u64 *guest,
 					     u32 *piece)
 {
+	if (!len)
+		return false;
 	while (cursor->nr && cursor->done == cursor->seg->len) {
 		cursor->seg++;
 		cursor->nr--;
 		cursor->done = 0;
 	}
-	if (!cursor->nr || !len)
+	if (!cursor->nr)
 		return false;
 	*guest = cursor->seg->addr + cursor->done;
 	*piece = min_t(u64, len, cursor->seg->len - cursor->done);
@@ -38,14 +40,17 @@ static __always_inline bool vblk_cursor_next(struct vblk_cursor *cursor, u64 len
  * vblk_cursor_skip() - go on behind the next bytes
  * @cursor: where they begin
  * @len: how many they are
+ *
+ * Return: where they end
  */
-void vblk_cursor_skip(struct vblk_cursor *cursor, u64 len)
+struct vblk_cursor vblk_cursor_skip(struct vblk_cursor cursor, u64 len)
 {
 	u64 guest;
 	u32 piece;
 
-	while (vblk_cursor_next(cursor, len, &guest, &piece))
+	while (vblk_cursor_next(&cursor, len, &guest, &piece))
 		len -= piece;
+	return cursor;
 }
 
 /**
@@ -111,8 +116,12 @@ static int vblk_more_vecs(struct vblk_request *request)
 
 static void vblk_unkeep(struct vblk_request *request)
 {
-	while (request->nr_pins)
-		vblk_pins_put(request->pins[--request->nr_pins], !vblk_request_writes(request));
+	bool dirty = !vblk_request_writes(request);
+	u32 i;
+
+	for (i = 0; i < request->nr_pins; i++)
+		vblk_pins_put(request->pins[i], dirty);
+	request->nr_pins = 0;
 	request->nr_vecs = 0;
 }
 
@@ -122,10 +131,6 @@ static void vblk_unpin(struct vblk_request *request)
 	struct bio_vec *vec;
 	u32 pages;
 
-	if (request->nr_pins) {
-		vblk_unkeep(request);
-		return;
-	}
 	for (vec = request->vecs; vec < request->vecs + request->nr_vecs; vec++) {
 		if (request->bounced) {
 			__free_page(vec->bv_page);
@@ -145,23 +150,25 @@ static bool vblk_page_follows(struct page *page, struct page *before, u32 nr)
 	return data_race(page_to_pfn(page) == page_to_pfn(before) + nr);
 }
 
-/* Add pages in a row to the vectors, to the last one if they follow it. */
-static int vblk_add_pages(struct vblk_request *request, struct page *page, u32 offset, u32 len)
+/* Do pages follow what is in the last vector? */
+static __always_inline bool vblk_follows_last(const struct vblk_request *request,
+					      struct page *page, u32 offset)
 {
-	struct bio_vec *last = &request->vecs[request->nr_vecs] - 1;
-	int ret;
+	const struct bio_vec *last = &request->vecs[request->nr_vecs] - 1;
 
-	if (request->nr_vecs && !offset &&
-	    !((last->bv_offset + last->bv_len) & ~PAGE_MASK) &&
-	    vblk_page_follows(page, last->bv_page,
-			      (last->bv_offset + last->bv_len) >> PAGE_SHIFT)) {
-		last->bv_len += len;
-		return 0;
-	}
-	ret = vblk_more_vecs(request);
-	if (!ret)
+	return request->nr_vecs && !offset && !((last->bv_offset + last->bv_len) & ~PAGE_MASK) &&
+	       vblk_page_follows(page, last->bv_page,
+				 (last->bv_offset + last->bv_len) >> PAGE_SHIFT);
+}
+
+/* Add pages in a row to the vectors, to the last one if they follow it. There is room. */
+static __always_inline void vblk_add_row(struct vblk_request *request, struct page *page,
+					 u32 offset, u32 len)
+{
+	if (vblk_follows_last(request, page, offset))
+		request->vecs[request->nr_vecs - 1].bv_len += len;
+	else
 		bvec_set_page(&request->vecs[request->nr_vecs++], page, len, offset);
-	return ret;
 }
 
 /* How many of @nr pages are in a row. */
@@ -184,12 +191,13 @@ static int vblk_add_pinned(struct vblk_request *request, u32 nr, u32 offset, u32
 	for (; nr; pages += row, nr -= row, offset = 0, len -= piece) {
 		row = vblk_count_row(pages, nr);
 		piece = min_t(u32, len, row * PAGE_SIZE - offset);
-		ret = vblk_add_pages(request, *pages, offset, piece);
+		ret = vblk_more_vecs(request);
 		if (ret) {
 			unpin_user_pages(pages, nr);
 			request->queue->stats.unpins += nr;
 			return ret;
 		}
+		vblk_add_row(request, *pages, offset, piece);
 	}
 	return 0;
 }
@@ -271,7 +279,7 @@ static bool vblk_keep(struct vblk_request *request, struct vblk_cursor cursor)
 				return false;
 			request->pins[request->nr_pins++] = pin;	/* no more than vectors */
 			part = min_t(u32, piece, PAGE_SIZE - offset_in_page(guest));
-			vblk_add_pages(request, pin->page, offset_in_page(guest), part);
+			vblk_add_row(request, pin->page, offset_in_page(guest), part);
 		}
 	}
 	return true;
@@ -327,6 +335,15 @@ static int vblk_bounce(struct vblk_request *request, struct vblk_cursor cursor)
 	return ret;
 }
 
+static noinline void vblk_drop_own(struct vblk_request *request)
+{
+	vblk_unpin(request);
+	vblk_free_vecs(request);
+	kvfree(request->segs);
+	request->segs = NULL;
+	request->nr_segs = 0;
+}
+
 /**
  * vblk_data_drop() - undo vblk_data_map(), if it did anything
  * @request: the request
@@ -335,13 +352,31 @@ static int vblk_bounce(struct vblk_request *request, struct vblk_cursor cursor)
  */
 void vblk_data_drop(struct vblk_request *request)
 {
-	vblk_unpin(request);
-	vblk_free_vecs(request);
-	if (unlikely(request->segs)) {
-		kvfree(request->segs);
-		request->segs = NULL;
-		request->nr_segs = 0;
+	if (likely(request->nr_pins))
+		vblk_unkeep(request);
+	else if (request->nr_vecs || request->segs)
+		vblk_drop_own(request);
+}
+
+/* Have the data in pages that the request pins itself, or in pages of ours. */
+static noinline int vblk_map_own(struct vblk_request *request, struct vblk_cursor cursor)
+{
+	int ret;
+
+	if (request->len > (u64)VBLK_MAX_PAGES << PAGE_SHIFT)
+		return -E2BIG;
+	if (request->queue->hurried && request->len > VBLK_KICKER_BYTES)
+		return -EAGAIN;
+	ret = vblk_pin_all(request, cursor);
+	if (unlikely(ret && request->queue->hurried)) {
+		ret = -EAGAIN;
+	} else if (ret == -EINVAL) {
+		vblk_unpin(request);
+		ret = vblk_bounce(request, cursor);
 	}
+	if (ret)
+		vblk_drop_own(request);
+	return ret;
 }
 
 /**
@@ -354,32 +389,17 @@ void vblk_data_drop(struct vblk_request *request)
  */
 int vblk_data_map(struct vblk_request *request, struct vblk_cursor cursor)
 {
-	int ret;
-
-	if (request->len > (u64)VBLK_MAX_PAGES << PAGE_SHIFT)
-		return -E2BIG;
-	if (request->queue->hurried && request->len > VBLK_KICKER_BYTES)
-		return -EAGAIN;
 	if (READ_ONCE(vblk_pin_data) && request->len <= VBLK_INLINE_VECS * PAGE_SIZE) {
 		if (vblk_keep(request, cursor))
 			return 0;
-		vblk_unkeep(request);
-	}
-	ret = vblk_pin_all(request, cursor);
-	if (unlikely(ret && request->queue->hurried)) {
-		ret = -EAGAIN;
-	} else if (ret == -EINVAL) {
-		vblk_unpin(request);
-		ret = vblk_bounce(request, cursor);
-	}
-	if (ret)
 		vblk_data_drop(request);
-	return ret;
+	}
+	return vblk_map_own(request, cursor);
 }
 
 /**
- * vblk_data_give() - give the driver what was read, if it was not read to where it is
- * @request: one that was done well
+ * vblk_data_give() - give the driver what was read
+ * @request: one that was done well, and that has @segs for it
  *
  * Context: the worker; may sleep.
  * Return: 0, or -EFAULT
@@ -388,5 +408,5 @@ int vblk_data_give(struct vblk_request *request)
 {
 	struct vblk_cursor cursor = { .seg = request->segs, .nr = request->nr_segs };
 
-	return request->segs ? vblk_copy_bounced(request, cursor, true) : 0;
+	return vblk_copy_bounced(request, cursor, true);
 }

@@ -21,7 +21,7 @@ struct vblk_cursor {
 	u32 done;
 };
 
-void vblk_cursor_skip(struct vblk_cursor *cursor, u64 len);
+struct vblk_cursor vblk_cursor_skip(struct vblk_cursor cursor, u64 len);
 int vblk_data_copy(const struct vblk_memory *memory, struct vblk_cursor *cursor, void *at,
 		   u64 len, bool write);
 int vblk_data_map(struct vblk_request *request, struct vblk_cursor cursor);

@@ -80,18 +80,6 @@ void vblk_overflow_exit(struct vblk_queue *queue)
 }
 
 /**
- * vblk_overflow_is_empty() - may a request be begun without waiting in line?
- * @queue: the queue
- *
- * Context: any.
- * Return: whether none waits
- */
-bool vblk_overflow_is_empty(const struct vblk_queue *queue)
-{
-	return !READ_ONCE(queue->overflow.nr);
-}
-
-/**
  * vblk_overflow_add() - have a request begun when the disk has room
  * @queue: its queue
  * @request: the request, not in flight

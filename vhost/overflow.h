@@ -20,9 +20,14 @@ struct vblk_overflow {
 	struct work_struct work;
 };
 
+/* May a request be begun without waiting in line? Any context. */
+static inline bool vblk_overflow_is_empty(const struct vblk_overflow *overflow)
+{
+	return !READ_ONCE(overflow->nr);
+}
+
 void vblk_overflow_init(struct vblk_queue *queue);
 void vblk_overflow_exit(struct vblk_queue *queue);
-bool vblk_overflow_is_empty(const struct vblk_queue *queue);
 void vblk_overflow_add(struct vblk_queue *queue, struct vblk_request *request);
 
 #endif /* _VBLK_OVERFLOW_H */

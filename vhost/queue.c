@@ -70,24 +70,12 @@ static bool vblk_queue_give_here(struct vblk_queue *queue, struct vblk_request *
 	return true;
 }
 
-/**
- * vblk_queue_end() - a request has ended
- * @queue: its queue
- * @request: the request
- *
- * Context: any.
- */
-void vblk_queue_end(struct vblk_queue *queue, struct vblk_request *request)
+static noinline void vblk_queue_end_elsewhere(struct vblk_queue *queue,
+					      struct vblk_request *request)
 {
 	unsigned long flags;
 	bool last = false;
 
-	/* It will look for these itself, and give all of them back at once. */
-	if (vblk_queue_is_served_here(queue)) {
-		list_add_tail(&request->node, &queue->here);
-		queue->nr_here++;
-		return;
-	}
 	spin_lock_irqsave(&queue->done_lock, flags);
 	queue->ended++;
 	if (queue->state == VBLK_DEAD) {
@@ -101,6 +89,24 @@ void vblk_queue_end(struct vblk_queue *queue, struct vblk_request *request)
 	spin_unlock_irqrestore(&queue->done_lock, flags);
 	if (last)
 		vblk_dev_put(queue->dev);
+}
+
+/**
+ * vblk_queue_end() - a request has ended
+ * @queue: its queue
+ * @request: the request
+ *
+ * Context: any.
+ */
+void vblk_queue_end(struct vblk_queue *queue, struct vblk_request *request)
+{
+	if (!vblk_queue_is_served_here(queue)) {
+		vblk_queue_end_elsewhere(queue, request);
+		return;
+	}
+	/* Who serves it will look for these, and give all of them back at once. */
+	list_add_tail(&request->node, &queue->here);
+	queue->nr_here++;
 }
 
 /**
@@ -344,7 +350,7 @@ static bool vblk_queue_run_at_kick(struct vblk_queue *queue)
 {
 	int ret;
 
-	ret = vblk_ring_kick_off(queue) ?: vblk_ring_pending(queue);
+	ret = vblk_ring_pending(queue);
 	if (ret > VBLK_KICKER_REQUESTS)
 		return true;
 	if (ret > 0 && (vblk_queue_take(queue, ret, VBLK_KICKER_BYTES) && vr_seen(&queue->vr)))
@@ -368,7 +374,6 @@ static bool vblk_queue_serve_at_kick_locked(struct vblk_queue *queue)
 
 	queue->hurried = true;
 	vblk_pins_begin(&queue->pins);
-	vblk_queue_reap(queue);
 	more = vblk_queue_run_at_kick(queue);
 	vblk_queue_reap(queue);
 	vblk_pins_end(&queue->pins);

@@ -122,19 +122,26 @@ static bool vblk_in_range(const struct vblk_limits *limits, u64 sector, u64 nr)
 	       !((sector | nr) & mask);
 }
 
-/* @wrong: bytes beside those of a request of its type */
-static int vblk_begin_rw(struct vblk_request *request, u64 len, u64 wrong,
-			 struct vblk_cursor cursor)
+static int vblk_begin_rw(struct vblk_request *request, const struct vr_chain *chain)
 {
-	const struct vblk_limits *limits = &request->queue->limits;
+	const struct vblk_queue *queue = request->queue;
+	u64 out = chain->out_len - sizeof(struct virtio_blk_outhdr), in = chain->in_len - 1;
+	bool writes = vblk_request_writes(request);
+	struct vblk_cursor cursor;
 	int ret;
 
-	if (wrong || len & (SECTOR_SIZE - 1) ||
-	    !vblk_in_range(limits, request->sector, len >> SECTOR_SHIFT) ||
-	    (vblk_request_writes(request) && limits->read_only))
+	request->len = writes ? out : in;
+	if ((writes ? in || queue->limits.read_only : out) || request->len & (SECTOR_SIZE - 1) ||
+	    !vblk_in_range(&queue->limits, request->sector, request->len >> SECTOR_SHIFT))
 		return vblk_say(request, VIRTIO_BLK_S_IOERR);
-	request->len = len;
-	if (!len)
+	if (writes) {
+		request->durable = vblk_dev_writes_through(queue->dev, queue->features);
+		cursor = vblk_cursor_skip(vblk_out(chain), sizeof(struct virtio_blk_outhdr));
+	} else {
+		request->written = min_t(u64, in + 1, U32_MAX);
+		cursor = vblk_in(chain);
+	}
+	if (!request->len)
 		return vblk_say(request, VIRTIO_BLK_S_OK);
 	ret = vblk_data_map(request, cursor);
 	if (unlikely(ret == -ENOMEM || ret == -EAGAIN))
@@ -142,28 +149,8 @@ static int vblk_begin_rw(struct vblk_request *request, u64 len, u64 wrong,
 	if (unlikely(ret))
 		return vblk_say(request, VIRTIO_BLK_S_IOERR);
 	/* A flush that follows, for what has to be durable, is not for all disks to poll for. */
-	request->polls = request->queue->polled.wanted && !request->durable;
+	request->polls = queue->polled.wanted && !request->durable;
 	return 0;
-}
-
-static int vblk_begin_read(struct vblk_request *request, const struct vr_chain *chain)
-{
-	u64 len = chain->in_len - 1;
-
-	request->written = min_t(u64, len + 1, U32_MAX);
-	return vblk_begin_rw(request, len, chain->out_len - sizeof(struct virtio_blk_outhdr),
-			     vblk_in(chain));
-}
-
-static int vblk_begin_write(struct vblk_request *request, const struct vr_chain *chain)
-{
-	const struct vblk_queue *queue = request->queue;
-	struct vblk_cursor cursor = vblk_out(chain);
-
-	request->durable = vblk_dev_writes_through(queue->dev, queue->features);
-	vblk_cursor_skip(&cursor, sizeof(struct virtio_blk_outhdr));
-	return vblk_begin_rw(request, chain->out_len - sizeof(struct virtio_blk_outhdr),
-			     chain->in_len - 1, cursor);
 }
 
 static int vblk_begin_flush(struct vblk_request *request, const struct vr_chain *chain)
@@ -250,7 +237,8 @@ static int vblk_begin_ranges(struct vblk_request *request, const struct vr_chain
 	const struct vblk_limits *limits = &request->queue->limits;
 	u64 len = chain->out_len - sizeof(struct virtio_blk_outhdr);
 	u64 nr = len / sizeof(*request->ranges);
-	struct vblk_cursor cursor = vblk_out(chain);
+	struct vblk_cursor cursor = vblk_cursor_skip(vblk_out(chain),
+						     sizeof(struct virtio_blk_outhdr));
 	int status;
 
 	if (!nr || len % sizeof(*request->ranges) || nr > VBLK_MAX_RANGES)
@@ -260,7 +248,6 @@ static int vblk_begin_ranges(struct vblk_request *request, const struct vr_chain
 		return -ENOMEM;
 	request->nr_ranges = nr;
 	request->durable = vblk_dev_writes_through(request->queue->dev, request->queue->features);
-	vblk_cursor_skip(&cursor, sizeof(struct virtio_blk_outhdr));
 	if (limits->read_only ||
 	    vblk_data_copy(request->queue->memory, &cursor, request->ranges, len, false))
 		status = VIRTIO_BLK_S_IOERR;
@@ -284,8 +271,8 @@ static const struct vblk_type {
 	int (*begin)(struct vblk_request *request, const struct vr_chain *chain);
 	bool copies;
 } vblk_types[] = {
-	{ VIRTIO_BLK_T_IN, 0, vblk_begin_read },
-	{ VIRTIO_BLK_T_OUT, 0, vblk_begin_write },
+	{ VIRTIO_BLK_T_IN, 0, vblk_begin_rw },
+	{ VIRTIO_BLK_T_OUT, 0, vblk_begin_rw },
 	{ VIRTIO_BLK_T_FLUSH, 0, vblk_begin_flush },
 	{ VIRTIO_BLK_T_GET_ID, 0, vblk_begin_get_id, true },
 	{ VIRTIO_BLK_T_DISCARD, BIT_ULL(VIRTIO_BLK_F_DISCARD), vblk_begin_ranges, true },
@@ -303,16 +290,30 @@ static const struct vblk_type *vblk_find_type(u32 type, u64 features)
 	return NULL;
 }
 
-/* What most drivers do: the header is in the page of the status, which is kept. */
-static bool vblk_read_kept_header(const struct vblk_pin *pin, const struct vr_seg *seg,
-				  struct virtio_blk_outhdr *header)
+static void vblk_take_header(struct vblk_request *request, __virtio32 type, __virtio64 sector)
 {
-	u32 offset = offset_in_page(seg->addr);
+	bool little_endian = request->queue->little_endian;
 
-	if (!pin || pin->frame != seg->addr >> PAGE_SHIFT || seg->len < sizeof(*header) ||
-	    offset > PAGE_SIZE - sizeof(*header))
+	request->type = __virtio32_to_cpu(little_endian, type) & ~VIRTIO_BLK_T_BARRIER;
+	request->sector = __virtio64_to_cpu(little_endian, sector);
+}
+
+/* What most drivers do: the header is in the page of the status, which is kept. */
+static bool vblk_read_kept_header(struct vblk_request *request, const struct vr_seg *seg)
+{
+	const struct vblk_pin *pin = request->status_pin;
+	u32 offset = offset_in_page(seg->addr);
+	__virtio64 sector;
+	__virtio32 type;
+
+	if (!pin || pin->frame != seg->addr >> PAGE_SHIFT ||
+	    seg->len < sizeof(struct virtio_blk_outhdr) ||
+	    offset > PAGE_SIZE - sizeof(struct virtio_blk_outhdr))
 		return false;
-	vblk_pin_read(pin, offset, header, sizeof(*header));
+	vblk_pin_read(pin, offset + offsetof(struct virtio_blk_outhdr, type), &type, sizeof(type));
+	vblk_pin_read(pin, offset + offsetof(struct virtio_blk_outhdr, sector), &sector,
+		      sizeof(sector));
+	vblk_take_header(request, type, sector);
 	return true;
 }
 
@@ -338,37 +339,40 @@ fault:
 	return false;
 }
 
-static int vblk_read_header(const struct vblk_request *request, const struct vr_chain *chain,
-			    struct virtio_blk_outhdr *header)
+static noinline int vblk_read_header_slowly(struct vblk_request *request,
+					    const struct vr_chain *chain)
 {
 	const struct vblk_queue *queue = request->queue;
 	struct vblk_cursor cursor = vblk_out(chain);
+	struct virtio_blk_outhdr header;
 
-	if (chain->out_len < sizeof(*header))
-		return -EFAULT;
-	if (vblk_read_kept_header(request->status_pin, chain->segs, header))
-		return 0;
 	if (queue->hurried)
 		return -EAGAIN;
-	if (vblk_read_whole_header(queue->memory, chain->segs, header))
-		return 0;
-	return vblk_data_copy(queue->memory, &cursor, header, sizeof(*header), false);
+	if (!vblk_read_whole_header(queue->memory, chain->segs, &header) &&
+	    vblk_data_copy(queue->memory, &cursor, &header, sizeof(header), false))
+		return -EFAULT;
+	vblk_take_header(request, header.type, header.sector);
+	return 0;
+}
+
+static int vblk_read_header(struct vblk_request *request, const struct vr_chain *chain)
+{
+	if (chain->out_len < sizeof(struct virtio_blk_outhdr))
+		return -EFAULT;
+	return likely(vblk_read_kept_header(request, chain->segs)) ? 0 :
+	       vblk_read_header_slowly(request, chain);
 }
 
 /* Read the header, and let the type's own function begin. */
 static int vblk_begin(struct vblk_request *request, const struct vr_chain *chain)
 {
 	struct vblk_queue *queue = request->queue;
-	struct virtio_blk_outhdr header;
 	const struct vblk_type *row;
 	int ret;
 
-	ret = vblk_read_header(request, chain, &header);
+	ret = vblk_read_header(request, chain);
 	if (ret)
 		return ret == -EAGAIN ? ret : vblk_say(request, VIRTIO_BLK_S_IOERR);
-	request->type = __virtio32_to_cpu(queue->little_endian, header.type) &
-			~VIRTIO_BLK_T_BARRIER;
-	request->sector = __virtio64_to_cpu(queue->little_endian, header.sector);
 	row = vblk_find_type(request->type, queue->features);
 	if (!row)
 		return vblk_say(request, VIRTIO_BLK_S_UNSUPP);
@@ -412,21 +416,21 @@ int vblk_request_begin(struct vblk_request *request, const struct vr_chain *chai
 	request->ticket = chain->ticket;
 	request->type = 0;
 	request->status = VIRTIO_BLK_S_OK;
-	request->error = BLK_STS_OK;
-	request->may_wait = false;
-	request->polls = false;
 	request->retried = false;
 	request->flushed = false;
-	request->bounced = false;
-	request->blkcg = queue->hurried ? queue->kicker.blkcg : NULL;
 	request->durable = false;
+	request->may_wait = false;
+	request->polls = false;
+	request->bounced = false;
+	request->error = BLK_STS_OK;
+	request->blkcg = queue->hurried ? queue->kicker.blkcg : NULL;
 	/* The status alone, which may not be the first byte we may write. */
 	request->written = chain->in_len == 1;
 	request->status_user = 0;
 	ret = vblk_find_status(request, chain) ? vblk_begin(request, chain) :
 						 vblk_say(request, VIRTIO_BLK_S_IOERR);
 	if (ret < 0) {
-		vblk_unpin_status(request);
+		vblk_request_release(request);
 		return ret;
 	}
 	trace_vblk_request_begin(request);
@@ -436,7 +440,7 @@ int vblk_request_begin(struct vblk_request *request, const struct vr_chain *chai
 	}
 	if (unlikely(!request->status_page))
 		vblk_pin_status(request);
-	if (unlikely(!vblk_overflow_is_empty(queue))) {
+	if (unlikely(!vblk_overflow_is_empty(&queue->overflow))) {
 		vblk_overflow_add(queue, request);
 		return 0;
 	}
@@ -540,7 +544,8 @@ bool vblk_request_finish(struct vblk_request *request, u32 *len)
 {
 	if (vblk_request_go_on(request))
 		return false;
-	if (request->status == VIRTIO_BLK_S_OK && vblk_data_give(request))
+	if (unlikely(request->segs) && request->status == VIRTIO_BLK_S_OK &&
+	    vblk_data_give(request))
 		request->status = VIRTIO_BLK_S_IOERR;
 	*len = 0;
 	if (likely(request->status_page))

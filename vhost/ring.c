@@ -257,7 +257,7 @@ static __always_inline int vblk_ring_do(struct vblk_queue *queue,
 }
 
 /* Take a chain whose table is not in memory at present: that may sleep. */
-static int vblk_ring_pop_slowly(struct vblk_queue *queue)
+static noinline int vblk_ring_pop_slowly(struct vblk_queue *queue)
 {
 	struct vr_areas at;
 	int ret;
@@ -303,6 +303,21 @@ static bool vblk_ring_keep_table(struct vblk_queue *queue)
 	return pin;
 }
 
+/* It was tried, with @ret, and left a table to keep or has to be tried again. */
+static noinline int vblk_ring_pop_again(struct vblk_queue *queue, int ret)
+{
+	if (ret == -EAGAIN && !queue->hurried)
+		ret = vblk_ring_pop_slowly(queue);
+	if (vblk_ring_keep_table(queue) && ret == -EAGAIN)
+		ret = vblk_ring_pop_once(queue);
+	if (likely(ret != -EPROTO))
+		return ret;
+	/* Believe it only after the lock of the used side was ours, see vring.h. */
+	spin_lock_irq(&queue->done_lock);
+	spin_unlock_irq(&queue->done_lock);
+	return vblk_ring_pop_once(queue);
+}
+
 /**
  * vblk_ring_pop() - take the next chain into the queue's
  * @queue: one that runs
@@ -313,16 +328,11 @@ static bool vblk_ring_keep_table(struct vblk_queue *queue)
  */
 int vblk_ring_pop(struct vblk_queue *queue)
 {
-	int ret = vblk_ring_pop_once(queue);
+	int ret = vblk_ring_do(queue, vblk_ring_do_pop);
 
-	if (vblk_ring_keep_table(queue) && ret == -EAGAIN)
-		ret = vblk_ring_pop_once(queue);
-	if (likely(ret != -EPROTO))
+	if (likely(!queue->table && (ret >= 0 || ret == -EBADMSG)))
 		return ret;
-	/* Believe it only after the lock of the used side was ours, see vring.h. */
-	spin_lock_irq(&queue->done_lock);
-	spin_unlock_irq(&queue->done_lock);
-	return vblk_ring_pop_once(queue);
+	return vblk_ring_pop_again(queue, ret);
 }
 
 /* As vr_pending(). */

@@ -4,7 +4,6 @@
  * whatever happens to the queue, its worker and the disk meanwhile.
  */
 #include <signal.h>
-#include <sys/utsname.h>
 
 #include "kselftest_harness.h"
 #include "lib/clock.h"
@@ -118,20 +117,6 @@ static bool all_flow(const SELF *self)
 	return true;
 }
 
-/* Before 6.12: how null_blk behaves changed several times on the way to that. */
-static bool is_old(void)
-{
-	struct utsname system;
-	long major, minor;
-	char *rest;
-
-	if (uname(&system))
-		return true;
-	major = strtol(system.release, &rest, 10);
-	minor = strtol(rest + 1, NULL, 10);
-	return major < 6 || (major == 6 && minor < 12);
-}
-
 #define NOT_SLOW "n/a: null_blk of this kernel is not slow when it is polled"
 
 static long polled(const SELF *self)
@@ -243,7 +228,7 @@ TEST_F(polled, the_queues_of_the_disk_change)
 /* Then it is asked for interrupts, whether it says so before or only when it refuses. */
 TEST_F(polled, the_disk_has_no_more_queues_for_it)
 {
-	if (is_old())
+	if (null_blk_is_old())
 		SKIP(return, "n/a: null_blk of this kernel cannot be without them");
 	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
 	ASSERT_EQ(0, begin_traffic(self));
@@ -271,7 +256,7 @@ TEST_F(polled, another_worker_goes_on)
 {
 	struct vhost_worker_state worker;
 
-	if (is_old())
+	if (null_blk_is_old())
 		SKIP(return, NOT_SLOW);
 	ASSERT_EQ(0, begin_slow_reads(self));
 	ASSERT_EQ(0, attempt(self->guest.fd, VHOST_NEW_WORKER, &worker));
@@ -287,7 +272,7 @@ TEST_F(polled, another_worker_goes_on)
 
 TEST_F(polled, stop_waits_for_them)
 {
-	if (is_old())
+	if (null_blk_is_old())
 		SKIP(return, NOT_SLOW);
 	ASSERT_EQ(0, begin_slow_reads(self));
 	EXPECT_EQ(IN_FLIGHT, guest_stop_queue(self->queue));
@@ -299,7 +284,7 @@ TEST_F(polled, stop_waits_for_them)
 /* And they end, or the module could not be unloaded, nor the disk be removed. */
 TEST_F(polled, close_does_not_wait_for_them)
 {
-	if (is_old())
+	if (null_blk_is_old())
 		SKIP(return, NOT_SLOW);
 	ASSERT_EQ(0, begin_slow_reads(self));
 	ASSERT_EQ(0, close(self->guest.fd));
@@ -312,7 +297,7 @@ TEST_F(polled, killed_owner_does_not_wait_for_them)
 	int status;
 	pid_t pid;
 
-	if (is_old())
+	if (null_blk_is_old())
 		SKIP(return, NOT_SLOW);
 	pid = fork();
 	if (!pid) {

@@ -2,12 +2,14 @@
 /*
  * Requests that the disk does not interrupt for: the worker asks it whether they have
  * ended, and does not sleep as long as there are any. That takes a CPU for as long, but
- * neither an interrupt nor a wake-up.
+ * neither an interrupt nor a wake-up. Who notified, and began one, asks for a while as well.
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/delay.h>
+#include <linux/ktime.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 
 #include "device.h"
 #include "polled.h"
@@ -16,7 +18,10 @@
 
 static bool vblk_poll_disk;
 module_param_named(poll_disk, vblk_poll_disk, bool, 0644);
-MODULE_PARM_DESC(poll_disk, "have the worker poll disks that can be polled for what ended");
+MODULE_PARM_DESC(poll_disk, "poll disks that can be polled for what ended (no)");
+
+/* For how long who notified may ask, in ns: it has a guest to go back to. */
+#define VBLK_POLLED_WAIT (20 * NSEC_PER_USEC)
 
 static bool vblk_polled_has_ended(const struct vblk_request *request)
 {
@@ -32,7 +37,7 @@ static bool vblk_polled_has_ended(const struct vblk_request *request)
  * not ended. A bio that was not started yet, or was merged into another, has nothing to be
  * asked by. Who began a bio may ask until it is used for something else, also after its end.
  *
- * Context: the worker, under the queue's mutex, or who is in its place.
+ * Context: who serves the queue, under its mutex, or the kernel's thread in its place.
  */
 void vblk_polled_poll(struct vblk_queue *queue)
 {
@@ -45,6 +50,41 @@ void vblk_polled_poll(struct vblk_queue *queue)
 		bio_poll(&request->bio, NULL, BLK_POLL_ONESHOT);
 		if (!vblk_polled_has_ended(request))
 			break;
+	}
+}
+
+static bool vblk_polled_have_all_ended(const struct vblk_queue *queue)
+{
+	const struct vblk_request *request;
+
+	list_for_each_entry(request, &queue->polled.requests, polled)
+		if (!vblk_polled_has_ended(request))
+			return false;
+	return true;
+}
+
+/**
+ * vblk_polled_wait() - ask the disk until all has ended, for a little while
+ * @queue: the queue
+ *
+ * Who has other things to do leaves it at that.
+ *
+ * Context: who notified, under the queue's mutex.
+ * Return: false if it took too long
+ */
+bool vblk_polled_wait(struct vblk_queue *queue)
+{
+	u64 now, end = 0;
+
+	for (;;) {
+		vblk_polled_poll(queue);
+		if (vblk_polled_have_all_ended(queue) || need_resched() || signal_pending(current))
+			return true;
+		now = ktime_get_ns();
+		end = end ?: now + VBLK_POLLED_WAIT;
+		if (now >= end)
+			return false;
+		cpu_relax();
 	}
 }
 
@@ -105,7 +145,7 @@ void vblk_polled_update(struct vblk_queue *queue)
  * vblk_polled_add() - have the disk polled for a request
  * @request: one that was submitted as a bio that is REQ_POLLED
  *
- * Context: the worker, under the queue's mutex.
+ * Context: who serves the queue, under its mutex.
  */
 void vblk_polled_add(struct vblk_request *request)
 {
@@ -117,7 +157,7 @@ void vblk_polled_add(struct vblk_request *request)
  * vblk_polled_drop() - a request that was polled for has ended, by whatever
  * @request: the request
  *
- * Context: the worker, under the queue's mutex.
+ * Context: who serves the queue, under its mutex.
  */
 void vblk_polled_drop(struct vblk_request *request)
 {

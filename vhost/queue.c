@@ -368,25 +368,28 @@ static bool vblk_queue_run_at_kick(struct vblk_queue *queue)
 static bool vblk_queue_serve_at_kick_locked(struct vblk_queue *queue)
 {
 	unsigned int noio = memalloc_noio_save();
-	unsigned long waited = current->nvcsw;
+	unsigned long switches = current->nvcsw;
 	u64 n = queue->stats.requests;
-	bool more;
+	bool more, waited = false;
 
 	queue->hurried = true;
 	vblk_pins_begin(&queue->pins);
 	more = vblk_queue_run_at_kick(queue);
+	if (unlikely(vblk_polled_any(&queue->polled)))
+		waited = !vblk_polled_wait(queue);
 	vblk_queue_reap(queue);
 	vblk_pins_end(&queue->pins);
 	if (queue->released != queue->started)
 		queue_delayed_work(vblk_wq, &queue->later, VBLK_LATER);
 	n = queue->stats.requests - n;
 	queue->stats.at_kick += n;
-	if (unlikely(!n || current->nvcsw != waited))
-		vblk_kicker_watch(queue, current->nvcsw != waited);
+	waited |= current->nvcsw != switches;
+	if (unlikely(!n || waited))
+		vblk_kicker_watch(queue, waited);
 	vblk_kicker_update(queue, n);
 	queue->hurried = false;
 	memalloc_noio_restore(noio);
-	return more;
+	return more || vblk_polled_any(&queue->polled);
 }
 
 static void vblk_queue_begin_to_serve(struct vblk_queue *queue)

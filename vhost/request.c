@@ -376,7 +376,7 @@ static int vblk_begin(struct vblk_request *request, const struct vr_chain *chain
 	row = vblk_find_type(request->type, queue->features);
 	if (!row)
 		return vblk_say(request, VIRTIO_BLK_S_UNSUPP);
-	if (queue->hurried && (row->copies || queue->polled.wanted))
+	if (queue->hurried && row->copies)
 		return -EAGAIN;
 	return row->begin(request, chain);
 }

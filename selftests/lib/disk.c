@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 
 #include "clock.h"
 #include "device.h"
@@ -406,4 +407,17 @@ bool disk_read(const struct disk *disk, void *to, unsigned int len, off_t at)
 bool disk_write(const struct disk *disk, const void *from, unsigned int len, off_t at)
 {
 	return pwrite(disk->raw, from, len, at) == (ssize_t)len;
+}
+
+bool null_blk_is_old(void)
+{
+	struct utsname system;
+	long major, minor;
+	char *rest;
+
+	if (uname(&system))
+		return true;
+	major = strtol(system.release, &rest, 10);
+	minor = strtol(rest + 1, NULL, 10);
+	return major < 6 || (major == 6 && minor < 12);
 }

@@ -70,6 +70,9 @@ int disk_resume(const struct disk *disk);
 /* A number in null_blk's own configuration, while it is in use: 0 or an error number. */
 int disk_configure(const struct disk *disk, const char *item, unsigned long value);
 
+/* Before 6.12: how null_blk polls changed several times on the way to that. */
+bool null_blk_is_old(void);
+
 /* A number in a file of /sys/block/NAME, or -1. */
 long disk_attribute(const struct disk *disk, const char *file);
 

@@ -35,7 +35,7 @@ static void aio_add(struct lane *lane, unsigned int slot, bool write, __u64 offs
 {
 	struct aio *aio = lane->own;
 	struct iocb *iocb = &aio->iocbs[slot];
-	char *buffer = aio->buffers + slot * lane->load->size;
+	char *buffer = aio->buffers + load_next_buffer(lane, slot) * lane->load->size;
 
 	if (write)
 		io_prep_pwrite(iocb, lane->load->fd, buffer, lane->load->size, (long long)offset);

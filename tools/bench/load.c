@@ -100,7 +100,7 @@ size_t load_round(size_t size)
 
 char *load_buffers(const struct load *load)
 {
-	return load_map(load, load_round((size_t)load->depth * load->size), -1);
+	return load_map(load, load_round((size_t)load_nr_buffers(load) * load->size), -1);
 }
 
 const char *load_open_disk(struct load *load)
@@ -323,6 +323,7 @@ static const char usage[] =
 	"  --depth N      requests of a queue in flight (1)\n"
 	"  --batch N      of these, that are waited for at a time (1)\n"
 	"  --size BYTES   of a request (4096)\n"
+	"  --buffers N    in turn, instead of one for each request in flight\n"
 	"  --reads N      percent; the others are writes (100)\n"
 	"  --queues N     each has a thread (1)\n"
 	"  --seconds N    for so long (3)\n"
@@ -361,7 +362,7 @@ static const struct option options[] = {
 	{ "count", 1, NULL, 'c' }, { "latency", 0, NULL, 'l' }, { "poll", 1, NULL, 'p' },
 	{ "indirect", 0, NULL, 'i' }, { "spin", 0, NULL, 'y' }, { "iopoll", 0, NULL, 'I' },
 	{ "sqpoll", 0, NULL, 'S' }, { "huge", 0, NULL, 'H' },
-	{ "spare", 1, NULL, 'e' }, { "mark", 0, NULL, 'm' },
+	{ "spare", 1, NULL, 'e' }, { "buffers", 1, NULL, 'B' }, { "mark", 0, NULL, 'm' },
 	{ "help", 0, NULL, 'h' }, { },
 };
 
@@ -379,6 +380,9 @@ static void parse(struct load *load, int argc, char **argv)
 			break;
 		case 's':
 			load->size = parse_number(optarg, 512, 1 << 20);
+			break;
+		case 'B':
+			load->buffers = parse_number(optarg, 1, 16384);
 			break;
 		case 'r':
 			load->reads = parse_number(optarg, 0, 100);

@@ -17,6 +17,7 @@ struct load {
 	unsigned int depth;	/* requests of a lane in flight */
 	unsigned int batch;	/* of these, that are waited for and submitted at a time */
 	unsigned int size;	/* of a request */
+	unsigned int buffers;	/* of a lane, in turn; if not more than depth, each slot has one */
 	unsigned int reads;	/* percent */
 	unsigned int poll_us;	/* that the device may poll for, where it can */
 	bool latency;		/* measure it */
@@ -41,6 +42,7 @@ struct lane {
 	const struct load *load;
 	const struct target *target;
 	unsigned int index;
+	unsigned int turn;	/* of the buffers */
 	void *own;		/* the target's */
 };
 
@@ -64,7 +66,21 @@ struct target {
 
 extern const struct target vhost_target, vhost_user_target, uring_target, aio_target;
 
-/* @depth buffers of @size bytes, aligned to pages, one after the other. */
+/* How many buffers a lane has, and the one for the next request. */
+static inline unsigned int load_nr_buffers(const struct load *load)
+{
+	return load->buffers > load->depth ? load->buffers : load->depth;
+}
+
+static inline unsigned int load_next_buffer(struct lane *lane, unsigned int slot)
+{
+	if (lane->load->buffers <= lane->load->depth)
+		return slot;
+	lane->turn = lane->turn + 1 < lane->load->buffers ? lane->turn + 1 : 0;
+	return lane->turn;
+}
+
+/* All of them, of @size bytes, aligned to pages, one after the other. */
 char *load_buffers(const struct load *load);
 
 /* Memory of the file @fd, or of none if that is -1; @size is one of load_round(). */

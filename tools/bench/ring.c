@@ -44,7 +44,7 @@ static struct layout layout_of(const struct load *load)
 	size_t requests = up(vring_size(descriptors(load), PAGE));
 	size_t data = requests + up(load->depth * sizeof(struct ring_request));
 
-	return (struct layout) { requests, data, data + load->depth * up(load->size) };
+	return (struct layout) { requests, data, data + load_nr_buffers(load) * up(load->size) };
 }
 
 static __u64 at(const void *mem)
@@ -76,6 +76,7 @@ static const char *make_ring(struct ring *ring)
 
 	vring_init(&ring->vring, ring->num, ring->mem, PAGE);
 	ring->requests = (void *)(ring->mem + layout.requests);
+	ring->data = at(ring->mem + layout.data);
 	for (unsigned int slot = 0; slot < ring->load->depth; slot++)
 		write_chain(ring, slot, ring->mem + layout.data + slot * up(ring->load->size));
 	ring->kick = eventfd(0, EFD_CLOEXEC);
@@ -133,6 +134,8 @@ void ring_add(struct lane *lane, unsigned int slot, bool write, __u64 offset)
 	__u32 head = lane->load->indirect ? slot : slot * CHAIN;
 	struct vring_desc *desc = lane->load->indirect ? request->table : ring->vring.desc + head;
 
+	if (ring->load->buffers > ring->load->depth)
+		desc[1].addr = ring->data + load_next_buffer(lane, slot) * up(ring->load->size);
 	request->header.type = write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN;
 	request->header.sector = offset >> 9;
 	request->status = 0xff;

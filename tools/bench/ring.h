@@ -20,6 +20,7 @@ struct ring {
 	__u32 num;
 	struct vring vring;
 	struct ring_request *requests;
+	__u64 data;	/* the guest's address of the buffers */
 	__u16 added, shown, taken;
 	int kick, call;	/* eventfds */
 };

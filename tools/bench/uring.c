@@ -23,17 +23,18 @@ static const char *uring_start(struct lane *lane)
 {
 	const struct load *load = lane->load;
 	struct uring *uring = load_alloc(1, sizeof(*uring));
-	struct iovec *vecs = load_alloc(load->depth, sizeof(*vecs));
+	unsigned int nr = load_nr_buffers(load);
+	struct iovec *vecs = load_alloc(nr, sizeof(*vecs));
 	struct io_uring_params params = { .flags = IORING_SETUP_SINGLE_ISSUER };
 	const char *why;
 
 	params.flags |= load->sqpoll ? IORING_SETUP_SQPOLL : IORING_SETUP_DEFER_TASKRUN;
 	params.flags |= load->iopoll ? IORING_SETUP_IOPOLL : 0;
 	uring->buffers = load_buffers(load);
-	for (unsigned int slot = 0; slot < load->depth; slot++)
-		vecs[slot] = (struct iovec) { uring->buffers + slot * load->size, load->size };
+	for (unsigned int i = 0; i < nr; i++)
+		vecs[i] = (struct iovec) { uring->buffers + i * load->size, load->size };
 	why = failed(io_uring_queue_init_params(load->depth, &uring->ring, &params), "io_uring");
-	why = why ?: failed(io_uring_register_buffers(&uring->ring, vecs, load->depth), "buffers");
+	why = why ?: failed(io_uring_register_buffers(&uring->ring, vecs, nr), "buffers");
 	why = why ?: failed(io_uring_register_files(&uring->ring, &load->fd, 1), "file");
 	free(vecs);
 	lane->own = uring;
@@ -44,13 +45,13 @@ static void uring_add(struct lane *lane, unsigned int slot, bool write, __u64 of
 {
 	struct uring *uring = lane->own;
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
-	unsigned int size = lane->load->size;
-	char *buffer = uring->buffers + slot * size;
+	unsigned int size = lane->load->size, index = load_next_buffer(lane, slot);
+	char *buffer = uring->buffers + index * size;
 
 	if (write)
-		io_uring_prep_write_fixed(sqe, 0, buffer, size, offset, (int)slot);
+		io_uring_prep_write_fixed(sqe, 0, buffer, size, offset, (int)index);
 	else
-		io_uring_prep_read_fixed(sqe, 0, buffer, size, offset, (int)slot);
+		io_uring_prep_read_fixed(sqe, 0, buffer, size, offset, (int)index);
 	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
 	io_uring_sqe_set_data64(sqe, slot);
 }

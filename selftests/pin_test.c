@@ -4,10 +4,12 @@
  * is what the owner has there all the same, whatever it does to its memory.
  */
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "kselftest_harness.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
+#include "lib/privileges.h"
 #include "lib/traffic.h"
 
 #undef TEST_TIMEOUT_DEFAULT
@@ -17,6 +19,7 @@
 #define PINS	256
 
 #define SEED	7
+#define HUGE_PAGES	((long)(HUGE / PAGE))
 #define OTHERS	16	/* few enough to share no slot with the page */
 #define SLOW_US	300000UL
 
@@ -32,19 +35,28 @@ FIXTURE(pin) {
 
 FIXTURE_VARIANT(pin) {
 	bool shared;
+	bool huge;
 };
 
-/* Memory of the owner's own, and a file in memory. */
+/* Memory of the owner's own, and a file in memory; in pages, and in huge ones. */
 FIXTURE_VARIANT_ADD(pin, private) {};
 FIXTURE_VARIANT_ADD(pin, shared) { .shared = true };
+FIXTURE_VARIANT_ADD(pin, huge) { .huge = true };
+FIXTURE_VARIANT_ADD(pin, huge_shared) { .shared = true, .huge = true };
+
+/* What a test of huge pages needs of the machine. */
+#define THP	"/sys/kernel/mm/transparent_hugepage/"
 
 FIXTURE_SETUP(pin)
 {
-	struct guest_setup setup = { 0 };
+	struct guest_setup setup = { .huge = variant->huge };
 	size_t len = PAGE;
 
 	if (why_not)
 		SKIP(return, "%s", why_not);
+	if (variant->huge && (write_file(THP "enabled", "madvise") ||
+			      write_file(THP "shmem_enabled", "advise")))
+		SKIP(return, "n/a: this kernel has no huge pages for those who ask");
 	ASSERT_EQ(0, guest_open(&self->guest, &setup));
 	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
 	self->queue = &self->guest.queues[0];
@@ -91,8 +103,9 @@ TEST_F(pin, is_made_once)
 {
 	long pinned;
 
-	ASSERT_TRUE(reads_well(self));
-	EXPECT_LT(0, guest_count(self->queue, "kept"));
+	for (int i = 0; i < 3; i++)
+		ASSERT_TRUE(reads_well(self));
+	EXPECT_LT(variant->huge ? HUGE_PAGES - 1 : 0, guest_count(self->queue, "kept"));
 	pinned = guest_count(self->queue, "pinned");
 	for (int i = 0; i < 10; i++) {
 		ASSERT_TRUE(reads_well(self));
@@ -119,6 +132,57 @@ static long pins_to_read(struct __test_metadata *_metadata, const SELF *self, __
 	return guest_count(self->queue, "pinned") - before;
 }
 
+/* Whatever is read to in it, and however much. */
+TEST_F(pin, is_made_of_a_huge_page)
+{
+	__u64 data = GUEST_NEXT + 8 * MIB;
+	const struct drv_buf much = { data + 8 * PAGE, 64 * PAGE };
+
+	if (!variant->huge)
+		SKIP(return, "n/a: it has none");
+	guest_set(&self->guest, data, 0, HUGE);
+	for (int i = 0; i < 4; i++)
+		pins_to_read(_metadata, self, data + i * PAGE);
+	for (int i = 0; i < HUGE_PAGES; i += 7)
+		EXPECT_EQ(0, pins_to_read(_metadata, self, data + i * PAGE));
+	for (int i = 0; i < 3; i++) {
+		long before = guest_count(self->queue, "pinned");
+
+		EXPECT_EQ(VIRTIO_BLK_S_OK,
+			  request_do_in(self->queue, VIRTIO_BLK_T_IN, 8, &much, 1));
+		EXPECT_EQ(before, guest_count(self->queue, "pinned"));
+	}
+}
+
+/* So much would be too much for whoever has a limit. */
+TEST_F(pin, is_not_made_of_a_huge_page_where_memory_is_limited)
+{
+	struct rlimit limit = { 4 * MIB, 4 * MIB };
+
+	ASSERT_EQ(0, guest_detach(&self->guest));
+	ASSERT_EQ(0, lose_privileges());
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
+	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
+	for (int i = 0; i < 10; i++)
+		ASSERT_TRUE(reads_well(self));
+	EXPECT_LT(0, guest_count(self->queue, "kept"));
+	EXPECT_GT(HUGE_PAGES, guest_count(self->queue, "kept"));
+}
+
+/* And not before, as long as it is. */
+TEST_F(pin, ends_when_it_is_not_used)
+{
+	long pinned;
+
+	for (int i = 0; i < 3; i++)
+		ASSERT_TRUE(reads_well(self));
+	pinned = guest_count(self->queue, "pinned");
+	for (long end = now_ms() + 3000; now_ms() < end; sleep_ms(10))
+		ASSERT_TRUE(reads_well(self));
+	EXPECT_EQ(pinned, guest_count(self->queue, "pinned"));
+	EXPECT_TRUE(BECOMES_TRUE(!guest_count(self->queue, "kept")));
+}
+
 /* What is used once need not stay. */
 TEST_F(pin, is_made_when_a_page_is_used_again)
 {
@@ -135,6 +199,8 @@ TEST_F(pin, is_not_made_by_two_pages_in_turns)
 {
 	__u64 first = GUEST_NEXT + 8 * MIB + 128 * PAGE, second = first + PINS * PAGE;
 
+	if (variant->huge)
+		SKIP(return, "n/a: the guest does not have so many huge pages");
 	guest_set(&self->guest, first, 0, PAGE);
 	guest_set(&self->guest, second, 0, PAGE);
 	for (int i = 0; i < 2; i++)
@@ -189,12 +255,17 @@ TEST_F(pin, has_to_be_shared)
 	error = traffic_stop(&traffic);
 	EXPECT_EQ(NULL, error)
 		TH_LOG("%s", error);
-	EXPECT_GE(1, guest_count(self->queue, "kept"));
+	EXPECT_GE(variant->huge ? HUGE_PAGES : 1, guest_count(self->queue, "kept"));
 }
 
-/* Soon, as the worker lets go of what ended when there is nothing better to do. */
+/*
+ * Soon, as the worker lets go of what ended when there is nothing better to do. Of a huge
+ * page, all is.
+ */
 static bool keeps_soon(const SELF *self, long kept)
 {
+	if (kept >= HUGE_PAGES - 1)
+		return BECOMES_TRUE(guest_count(self->queue, "kept") <= kept + 1 - HUGE_PAGES);
 	return BECOMES_TRUE(guest_count(self->queue, "kept") == kept);
 }
 

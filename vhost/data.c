@@ -278,8 +278,9 @@ static bool vblk_keep(struct vblk_request *request, struct vblk_cursor cursor)
 			if (!pin)
 				return false;
 			request->pins[request->nr_pins++] = pin;	/* no more than vectors */
-			part = min_t(u32, piece, PAGE_SIZE - offset_in_page(guest));
-			vblk_add_row(request, pin->page, offset_in_page(guest), part);
+			part = min(piece, vblk_pin_room(pin, guest));
+			vblk_add_row(request, vblk_pin_page(pin, guest), offset_in_page(guest),
+				     part);
 		}
 	}
 	return true;
@@ -358,6 +359,13 @@ void vblk_data_drop(struct vblk_request *request)
 		vblk_drop_own(request);
 }
 
+/* Might the pages of a request be kept? If they are not huge, only so many. */
+static bool vblk_may_keep(const struct vblk_request *request)
+{
+	return READ_ONCE(vblk_pin_data) && (request->len <= VBLK_INLINE_VECS * PAGE_SIZE ||
+					    request->queue->pins.huge);
+}
+
 /* Have the data in pages that the request pins itself, or in pages of ours. */
 static noinline int vblk_map_own(struct vblk_request *request, struct vblk_cursor cursor)
 {
@@ -365,8 +373,6 @@ static noinline int vblk_map_own(struct vblk_request *request, struct vblk_curso
 
 	if (request->len > (u64)VBLK_MAX_PAGES << PAGE_SHIFT)
 		return -E2BIG;
-	if (request->queue->hurried && request->len > VBLK_KICKER_BYTES)
-		return -EAGAIN;
 	ret = vblk_pin_all(request, cursor);
 	if (unlikely(ret && request->queue->hurried)) {
 		ret = -EAGAIN;
@@ -389,7 +395,7 @@ static noinline int vblk_map_own(struct vblk_request *request, struct vblk_curso
  */
 int vblk_data_map(struct vblk_request *request, struct vblk_cursor cursor)
 {
-	if (READ_ONCE(vblk_pin_data) && request->len <= VBLK_INLINE_VECS * PAGE_SIZE) {
+	if (vblk_may_keep(request)) {
 		if (vblk_keep(request, cursor))
 			return 0;
 		vblk_data_drop(request);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Pages of the guest that stay pinned from one request to the next, as to find and
- * to pin a page takes longer than all else that is done for a small request.
+ * to pin a page takes longer than all else that is done for a small request. Where the
+ * owner has the guest's memory in huge pages, a whole one is kept as a page is. What is
+ * not used for a while is let go of.
  *
  * A page is kept as long as the owner has it there: the notifier lets go of it before
  * the owner's memory changes. So the owner may take memory back from the guest, as a
@@ -9,9 +11,12 @@
  * pinned it itself; the last one unpins it. Where a page cannot be kept, whoever
  * wants it pins it itself.
  */
+#include <linux/capability.h>
+#include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "memory.h"
@@ -22,19 +27,28 @@
 
 static unsigned int vblk_nr_pins = 256;
 module_param_named(pins, vblk_nr_pins, uint, 0644);
-MODULE_PARM_DESC(pins, "pages of the guest that each queue keeps pinned (256), 0 for none");
+MODULE_PARM_DESC(pins, "pages, or huge ones, that each queue keeps pinned (256), 0 for none");
+
+/* How long a page may stay that is not used, at least; not much more than twice of it. */
+#define VBLK_AGE HZ
+
+/* In vblk_pin.wanted: it was not used since vblk_pins_age(). */
+#define VBLK_AGED BIT(31)
+
+/* Pages to pin at a time. */
+#define VBLK_PIN_ROW 32
 
 /* Under @lock. */
 static void vblk_pin_forget(struct vblk_pins *pins, struct vblk_pin *pin)
 {
+	WRITE_ONCE(pin->len, 0);
 	if (pins->busy || pin->users) {
-		WRITE_ONCE(pin->stale, true);
 		pins->stale = true;
 		return;
 	}
 	unpin_user_page(pin->page);
 	pin->page = NULL;
-	pins->unpinned++;
+	pins->unpinned += pin->size >> PAGE_SHIFT;
 }
 
 /* Forget all that the owner has from @start to before @end; under @lock. */
@@ -43,7 +57,7 @@ static void vblk_pins_forget(struct vblk_pins *pins, unsigned long start, unsign
 	struct vblk_pin *pin;
 
 	for (pin = pins->slots; pin < pins->slots + pins->nr; pin++)
-		if (pin->page && pin->user >= start && pin->user < end)
+		if (pin->page && pin->user < end && pin->user + pin->size > start)
 			vblk_pin_forget(pins, pin);
 }
 
@@ -71,8 +85,21 @@ static void vblk_pins_sweep(struct vblk_pins *pins)
 
 	pins->stale = false;
 	for (pin = pins->slots; pin < pins->slots + pins->nr; pin++)
-		if (pin->page && pin->stale)
+		if (pin->page && !pin->len)
 			vblk_pin_forget(pins, pin);
+}
+
+/* Let go of what was not used since the last time; under @lock. */
+static void vblk_pins_age(struct vblk_pins *pins)
+{
+	struct vblk_pin *pin;
+
+	pins->aged = jiffies;
+	for (pin = pins->slots; pin < pins->slots + pins->nr; pin++) {
+		if (pin->page && !pin->users && pin->wanted & VBLK_AGED)
+			vblk_pin_forget(pins, pin);
+		pin->wanted |= VBLK_AGED;
+	}
 }
 
 void vblk_pins_init(struct vblk_pins *pins)
@@ -108,30 +135,44 @@ void vblk_pins_free(struct vblk_pins *pins)
 	pins->nr = 0;
 }
 
+/*
+ * The owner's locked memory is charged for as many pages as there may be. Those of huge
+ * pages would be all that there is for whoever has a limit.
+ */
+static int vblk_pins_charge(struct vblk_pins *pins, unsigned long pages)
+{
+	pins->may_be_huge = rlimit(RLIMIT_MEMLOCK) == RLIM_INFINITY || capable(CAP_IPC_LOCK);
+	pins->charged = pins->nr;
+	if (pins->may_be_huge)
+		pins->charged += min(pages, pins->nr * VBLK_HUGE_PAGES);
+	return account_locked_vm(current->mm, pins->charged, true);
+}
+
 /**
  * vblk_pins_watch() - begin to keep pages, if that is possible
  * @pins: those of a queue
  * @memory: the guest's memory
  *
- * The owner's locked memory is charged for as many pages as there may be.
- *
  * Context: the owner; takes its mmap_lock.
  */
 void vblk_pins_watch(struct vblk_pins *pins, const struct vblk_memory *memory)
 {
-	unsigned long start = ULONG_MAX, end = 0;
+	unsigned long start = ULONG_MAX, end = 0, pages = 0;
 	const struct vblk_region *region;
 
-	if (!pins->nr || !memory->nr || account_locked_vm(current->mm, pins->nr, true))
-		return;
 	for (region = memory->regions; region < memory->regions + memory->nr; region++) {
 		start = min(start, region->user);
 		end = max_t(unsigned long, end, region->user + (region->last - region->guest) + 1);
+		pages += (region->last - region->guest) >> PAGE_SHIFT;
 	}
+	if (!pins->nr || !memory->nr || vblk_pins_charge(pins, pages))
+		return;
+	pins->huge = false;
+	pins->aged = jiffies;
 	pins->watched = !mmu_interval_notifier_insert(&pins->notifier, current->mm, start,
 						      end - start, &vblk_pins_notifier_ops);
 	if (!pins->watched)
-		account_locked_vm(current->mm, pins->nr, false);
+		account_locked_vm(current->mm, pins->charged, false);
 }
 
 /**
@@ -152,7 +193,7 @@ void vblk_pins_unwatch(struct vblk_pins *pins)
 	spin_lock(&pins->lock);
 	vblk_pins_forget(pins, 0, ULONG_MAX);
 	spin_unlock(&pins->lock);
-	account_locked_vm(mm, pins->nr, false);
+	account_locked_vm(mm, pins->charged, false);
 }
 
 /**
@@ -181,6 +222,8 @@ void vblk_pins_end(struct vblk_pins *pins)
 	pins->busy = false;
 	if (unlikely(pins->stale))
 		vblk_pins_sweep(pins);
+	if (unlikely(time_after(jiffies, pins->aged + VBLK_AGE)))
+		vblk_pins_age(pins);
 	spin_unlock(&pins->lock);
 }
 
@@ -207,35 +250,75 @@ long vblk_pin_pages_of(struct mm_struct *mm, unsigned long user, unsigned long n
 	return ret;
 }
 
-/* The page has a slot, but it is not there. False if it cannot be kept. */
+/*
+ * Pin @nr pages that are in a row, and of one folio: one of them is enough to have all of
+ * it stay. Returns the first, or NULL if they are not so.
+ */
+static struct page *vblk_pin_row(struct mm_struct *mm, unsigned long user, u32 nr,
+				 unsigned int flags)
+{
+	struct page *pages[VBLK_PIN_ROW], *first = NULL;
+	u32 done, i;
+	bool follow;
+	long n;
+
+	for (done = 0; done < nr; done += n) {
+		n = vblk_pin_pages(mm, user + done * PAGE_SIZE, min(nr - done, VBLK_PIN_ROW),
+				   flags, pages);
+		if (n <= 0)
+			break;
+		first = first ?: pages[0];
+		follow = page_folio(pages[n - 1]) == page_folio(first);
+		for (i = 0; i < n; i++)
+			follow = follow && pages[i] == first + done + i;
+		/* All but the first. */
+		unpin_user_pages(pages + !done, n - !done);
+		if (!follow)
+			break;
+	}
+	if (done >= nr || !first)
+		return first;
+	unpin_user_page(first);
+	return NULL;
+}
+
+/* Have @len bytes that begin at @guest in a slot, where they are not. False if that cannot be. */
 static bool vblk_pin_fill(struct vblk_pins *pins, struct vblk_pin *pin,
-			  const struct vblk_memory *memory, u64 frame, unsigned int flags)
+			  const struct vblk_memory *memory, u64 guest, u32 len, unsigned int flags)
 {
 	struct page *page, *unwanted;
 	unsigned long user, seq;
 	bool valid;
 
 	/* A page of the guest may be parts of two of the owner's. */
-	if (vblk_memory_translate(memory, frame << PAGE_SHIFT, PAGE_SIZE, &user) != PAGE_SIZE ||
-	    offset_in_page(user))
+	if (vblk_memory_translate(memory, guest, len, &user) != len || user & (len - 1))
 		return false;
 	seq = mmu_interval_read_begin(&pins->notifier);
-	if (vblk_pin_pages(pins->notifier.mm, user, 1, FOLL_WRITE | FOLL_LONGTERM | flags,
-			   &page) != 1)
+	page = vblk_pin_row(pins->notifier.mm, user, len >> PAGE_SHIFT,
+			    FOLL_WRITE | FOLL_LONGTERM | flags);
+	if (!page)
 		return false;
 
 	spin_lock(&pins->lock);
 	valid = !mmu_interval_read_retry(&pins->notifier, seq);
 	unwanted = valid ? pin->page : page;
 	if (valid) {
-		*pin = (struct vblk_pin) { .page = page, .frame = frame, .user = user, .users = 1 };
-		pins->pinned++;
-		pins->unpinned += !!unwanted;
+		pins->pinned += len >> PAGE_SHIFT;
+		pins->unpinned += unwanted ? pin->size >> PAGE_SHIFT : 0;
+		*pin = (struct vblk_pin) {
+			.page = page, .guest = guest, .user = user, .len = len, .size = len,
+			.users = 1,
+		};
 	}
 	spin_unlock(&pins->lock);
 	if (unwanted)
 		unpin_user_page(unwanted);
 	return valid;
+}
+
+static bool vblk_pin_is_of_huge(const struct vblk_pin *pin)
+{
+	return folio_nr_pages(page_folio(pin->page)) >= VBLK_HUGE_PAGES;
 }
 
 /**
@@ -245,17 +328,30 @@ static bool vblk_pin_fill(struct vblk_pins *pins, struct vblk_pin *pin,
  * @guest: any address of the guest within the page
  * @flags: FOLL_NOFAULT, or 0
  *
+ * Where one is a part of a huge page, so will be the next, and is kept as a whole.
+ *
  * Context: as for vblk_pins_get().
- * Return: the page, to be put, or NULL if it cannot be kept
+ * Return: the page, or the huge one that it is in, to be put; NULL if it cannot be kept
  */
 struct vblk_pin *vblk_pins_add(struct vblk_pins *pins, const struct vblk_memory *memory,
 			       u64 guest, unsigned int flags)
 {
-	struct vblk_pin *pin = vblk_pins_slot(pins, guest);
+	struct vblk_pin *pin;
 
-	if (!pins->watched || pin->users ||
-	    !vblk_pin_fill(pins, pin, memory, guest >> PAGE_SHIFT, flags))
+	if (!pins->watched)
 		return NULL;
+	if (pins->huge) {
+		pin = vblk_pins_slot(pins, guest, VBLK_HUGE_SHIFT);
+		if (!pin->users && vblk_pin_fill(pins, pin, memory,
+						 round_down(guest, PMD_SIZE), PMD_SIZE, flags))
+			return pin;
+		pins->huge = false;
+	}
+	pin = vblk_pins_slot(pins, guest, PAGE_SHIFT);
+	if (pin->users ||
+	    !vblk_pin_fill(pins, pin, memory, round_down(guest, PAGE_SIZE), PAGE_SIZE, flags))
+		return NULL;
+	pins->huge = pins->may_be_huge && vblk_pin_is_of_huge(pin);
 	return pin;
 }
 
@@ -275,13 +371,15 @@ struct vblk_pin *vblk_pins_add(struct vblk_pins *pins, const struct vblk_memory 
 struct vblk_pin *vblk_pins_add_again(struct vblk_pins *pins, const struct vblk_memory *memory,
 				     u64 guest, unsigned int flags)
 {
-	struct vblk_pin *pin = vblk_pins_slot(pins, guest);
-	u32 wanted = (guest >> PAGE_SHIFT) + 1;
+	int shift = pins->huge ? VBLK_HUGE_SHIFT : PAGE_SHIFT;
+	u32 wanted = ((guest >> shift) + 1) & ~VBLK_AGED;
+	struct vblk_pin *pin;
 
 	if (!pins->watched)
 		return NULL;
-	if (pin->wanted == wanted)
+	pin = vblk_pins_slot(pins, guest, shift);
+	if ((pin->wanted & ~VBLK_AGED) == wanted)
 		return vblk_pins_add(pins, memory, guest, flags);
-	pin->wanted = wanted;
+	pin->wanted = wanted | (pin->wanted & VBLK_AGED);
 	return NULL;
 }

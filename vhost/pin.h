@@ -12,22 +12,29 @@
 struct page;
 struct vblk_memory;
 
+/* A huge page, in pages, and what it takes to tell two of them apart. */
+#define VBLK_HUGE_SHIFT PMD_SHIFT
+#define VBLK_HUGE_PAGES (PMD_SIZE / PAGE_SIZE)
+
 /**
- * struct vblk_pin - a page of the guest, pinned
- * @page: the page; NULL if there is none
- * @frame: the guest's address of it, in units of its size
+ * struct vblk_pin - a page of the guest, pinned; or a huge one
+ * @page: the page, or the first of it; NULL if there is none
+ * @guest: the guest's address of it
  * @user: the owner's address of it
+ * @len: bytes; 0 if there is none, or the owner has something else there now, so that
+ *	nobody may begin to use it
+ * @size: bytes, whatever the owner has there now
  * @users: requests that use it; the worker's
- * @wanted: low bits of another frame's, that was asked for since this one was
- * @stale: the owner has something else there now; nobody else may use it
+ * @wanted: of another, that was asked for since this one was, see vblk_pins_add_again()
  */
 struct vblk_pin {
 	struct page *page;
-	u64 frame;
+	u64 guest;
 	unsigned long user;
+	u32 len;
+	u32 size;
 	u32 users;
 	u32 wanted;
-	bool stale;
 };
 
 /**
@@ -35,11 +42,15 @@ struct vblk_pin {
  * @notifier: tells when the owner's memory changes
  * @lock: for what is in @slots while they are not @busy; for what the notifier writes
  *	or reads of them always; no other is taken under it
- * @slots: each frame has one of these, which it shares with others
+ * @slots: each page has one of these, which it shares with others
  * @nr: how many, a power of two; 0 if there are none
  * @watched: @notifier is there; without it, no page is kept
+ * @may_be_huge: so much may be locked
+ * @huge: the page that was kept last is a part of a huge one: try that with the next
  * @busy: the worker has the slots: nobody else lets go of a page
- * @stale: there are stale pages to let go of
+ * @stale: there are pages to let go of that the owner has no more
+ * @charged: pages that the owner's locked memory is charged for
+ * @aged: when was looked last for what is not used, in jiffies
  * @pinned: pages that ever were
  * @unpinned: and are not any more
  */
@@ -49,8 +60,12 @@ struct vblk_pins {
 	struct vblk_pin *slots;
 	u32 nr;
 	bool watched;
+	bool may_be_huge;
+	bool huge;
 	bool busy;
 	bool stale;
+	unsigned long charged;
+	unsigned long aged;
 	u64 pinned;
 	u64 unpinned;
 };
@@ -69,9 +84,36 @@ struct vblk_pin *vblk_pins_add_again(struct vblk_pins *pins, const struct vblk_m
 long vblk_pin_pages_of(struct mm_struct *mm, unsigned long user, unsigned long nr,
 		       unsigned int flags, struct page **pages);
 
-static inline struct vblk_pin *vblk_pins_slot(struct vblk_pins *pins, u64 guest)
+/* May any page be there? For who serves the queue. */
+static inline bool vblk_pins_any(const struct vblk_pins *pins)
 {
-	return &pins->slots[(guest >> PAGE_SHIFT) & (pins->nr - 1)];
+	/* The notifier counts as well: if there are none any more, it is asked again. */
+	return data_race(pins->pinned != pins->unpinned);
+}
+
+/* Where a page would be, or with VBLK_HUGE_SHIFT a huge one. */
+static inline struct vblk_pin *vblk_pins_slot(struct vblk_pins *pins, u64 guest, int shift)
+{
+	return &pins->slots[(guest >> shift) & (pins->nr - 1)];
+}
+
+/* Is it there, for those who do not use it yet? */
+static inline bool vblk_pin_has(const struct vblk_pin *pin, u64 guest)
+{
+	/* What becomes stale now is in use by those who came before that. */
+	return guest - pin->guest < READ_ONCE(pin->len);
+}
+
+/* How many bytes there are from @guest on, which has to be there. */
+static inline u32 vblk_pin_room(const struct vblk_pin *pin, u64 guest)
+{
+	return pin->size - (guest - pin->guest);
+}
+
+/* The page that @guest is in, which has to be there: all are of one folio. */
+static inline struct page *vblk_pin_page(const struct vblk_pin *pin, u64 guest)
+{
+	return pin->page + ((guest - pin->guest) >> PAGE_SHIFT);
 }
 
 /**
@@ -80,7 +122,7 @@ static inline struct vblk_pin *vblk_pins_slot(struct vblk_pins *pins, u64 guest)
  * @guest: any address of the guest within the page
  *
  * Context: who serves the queue, from vblk_pins_begin() to vblk_pins_end().
- * Return: the page, to be put, or NULL if it is not kept
+ * Return: the page, or the huge one that it is in, to be put; NULL if it is not kept
  */
 static inline struct vblk_pin *vblk_pins_find(struct vblk_pins *pins, u64 guest)
 {
@@ -88,10 +130,12 @@ static inline struct vblk_pin *vblk_pins_find(struct vblk_pins *pins, u64 guest)
 
 	if (!pins->watched)
 		return NULL;
-	pin = vblk_pins_slot(pins, guest);
-	/* What becomes stale now is in use by those who came before that. */
-	if (unlikely(!pin->page || pin->frame != guest >> PAGE_SHIFT || READ_ONCE(pin->stale)))
-		return NULL;
+	pin = vblk_pins_slot(pins, guest, VBLK_HUGE_SHIFT);
+	if (!vblk_pin_has(pin, guest)) {
+		pin = vblk_pins_slot(pins, guest, PAGE_SHIFT);
+		if (!vblk_pin_has(pin, guest))
+			return NULL;
+	}
 	pin->wanted = 0;
 	pin->users++;
 	return pin;
@@ -137,16 +181,19 @@ static inline void vblk_pins_put(struct vblk_pin *pin, bool dirty)
 	pin->users--;
 }
 
-/* Copy from the page, once: the driver may change it meanwhile. Any context. */
-static inline void vblk_pin_read(const struct vblk_pin *pin, u32 offset, void *to, size_t len)
+/* What the guest has at @guest, to the end of the page; to be unmapped. Any context. */
+static inline const void *vblk_pin_map(const struct vblk_pin *pin, u64 guest)
 {
 	/* As for vblk_page_follows(). */
-	const void *page = data_race(kmap_local_page(pin->page));
+	return data_race(kmap_local_page(vblk_pin_page(pin, guest))) + offset_in_page(guest);
+}
 
+/* Copy from there, once: the driver may change it at any time. */
+static __always_inline void vblk_pin_copy(void *to, const void *at, size_t len)
+{
 	/* Whatever is there is checked after this. */
-	data_race(memcpy(to, page + offset, len));
+	data_race(memcpy(to, at, len));
 	barrier();
-	kunmap_local(page);
 }
 
 /**

@@ -27,9 +27,9 @@
 /* Chains that are given back at a time, and requests the disk is told to expect. */
 #define VBLK_BATCH 32
 
-/* How long to wait for memory, and how long pages may stay pinned for nothing. */
+/* How long to wait for memory, and before looking for pages that are pinned for nothing. */
 #define VBLK_RETRY msecs_to_jiffies(10)
-#define VBLK_LATER msecs_to_jiffies(100)
+#define VBLK_LATER HZ
 
 /*
  * Requests are given back where they end, if that can be. To compare, and to test
@@ -314,6 +314,14 @@ static bool vblk_queue_run(struct vblk_queue *queue, const struct vblk_worker *w
 	return ret > 0;
 }
 
+/* Requests that ended, and pages that are not used any more, are to be let go of. */
+static void vblk_queue_see_to_it(struct vblk_queue *queue)
+{
+	if ((queue->released != queue->started || vblk_pins_any(&queue->pins)) &&
+	    !delayed_work_pending(&queue->later))
+		queue_delayed_work(vblk_wq, &queue->later, VBLK_LATER);
+}
+
 /* Do what there is to do; true if there is more. */
 static bool vblk_queue_serve_locked(struct vblk_queue *queue, const struct vblk_worker *worker)
 {
@@ -335,8 +343,7 @@ static bool vblk_queue_serve_locked(struct vblk_queue *queue, const struct vblk_
 	vblk_queue_finish(queue);
 	vblk_pins_end(&queue->pins);
 	more = more || vblk_polled_any(&queue->polled);
-	if (queue->released != queue->started)
-		queue_delayed_work(vblk_wq, &queue->later, VBLK_LATER);
+	vblk_queue_see_to_it(queue);
 	vblk_kicker_update(queue, queue->stats.requests - n);
 	memalloc_noio_restore(noio);
 	return more;
@@ -379,8 +386,7 @@ static bool vblk_queue_serve_at_kick_locked(struct vblk_queue *queue)
 		waited = !vblk_polled_wait(queue);
 	vblk_queue_reap(queue);
 	vblk_pins_end(&queue->pins);
-	if (queue->released != queue->started)
-		queue_delayed_work(vblk_wq, &queue->later, VBLK_LATER);
+	vblk_queue_see_to_it(queue);
 	n = queue->stats.requests - n;
 	queue->stats.at_kick += n;
 	waited |= current->nvcsw != switches;

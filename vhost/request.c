@@ -45,6 +45,11 @@ static struct vblk_cursor vblk_in(const struct vr_chain *chain)
 	return (struct vblk_cursor) { .seg = chain->segs + chain->nr_out, .nr = chain->nr_in };
 }
 
+static struct vblk_cursor vblk_behind_header(const struct vr_chain *chain)
+{
+	return vblk_cursor_skip(vblk_out(chain), sizeof(struct virtio_blk_outhdr));
+}
+
 /*
  * The status
  */
@@ -68,7 +73,7 @@ static bool vblk_find_status(struct vblk_request *request, const struct vr_chain
 	request->status_pin = vblk_pins_get(&queue->pins, queue->memory, guest,
 					    vblk_queue_gup(queue));
 	if (likely(request->status_pin)) {
-		request->status_page = request->status_pin->page;
+		request->status_page = vblk_pin_page(request->status_pin, guest);
 		request->status_offset = offset_in_page(guest);
 		return true;
 	}
@@ -127,23 +132,19 @@ static int vblk_begin_rw(struct vblk_request *request, const struct vr_chain *ch
 	const struct vblk_queue *queue = request->queue;
 	u64 out = chain->out_len - sizeof(struct virtio_blk_outhdr), in = chain->in_len - 1;
 	bool writes = vblk_request_writes(request);
-	struct vblk_cursor cursor;
 	int ret;
 
 	request->len = writes ? out : in;
 	if ((writes ? in || queue->limits.read_only : out) || request->len & (SECTOR_SIZE - 1) ||
 	    !vblk_in_range(&queue->limits, request->sector, request->len >> SECTOR_SHIFT))
 		return vblk_say(request, VIRTIO_BLK_S_IOERR);
-	if (writes) {
+	if (writes)
 		request->durable = vblk_dev_writes_through(queue->dev, queue->features);
-		cursor = vblk_cursor_skip(vblk_out(chain), sizeof(struct virtio_blk_outhdr));
-	} else {
+	else
 		request->written = min_t(u64, in + 1, U32_MAX);
-		cursor = vblk_in(chain);
-	}
 	if (!request->len)
 		return vblk_say(request, VIRTIO_BLK_S_OK);
-	ret = vblk_data_map(request, cursor);
+	ret = vblk_data_map(request, writes ? vblk_behind_header(chain) : vblk_in(chain));
 	if (unlikely(ret == -ENOMEM || ret == -EAGAIN))
 		return ret;
 	if (unlikely(ret))
@@ -237,8 +238,7 @@ static int vblk_begin_ranges(struct vblk_request *request, const struct vr_chain
 	const struct vblk_limits *limits = &request->queue->limits;
 	u64 len = chain->out_len - sizeof(struct virtio_blk_outhdr);
 	u64 nr = len / sizeof(*request->ranges);
-	struct vblk_cursor cursor = vblk_cursor_skip(vblk_out(chain),
-						     sizeof(struct virtio_blk_outhdr));
+	struct vblk_cursor cursor = vblk_behind_header(chain);
 	int status;
 
 	if (!nr || len % sizeof(*request->ranges) || nr > VBLK_MAX_RANGES)
@@ -302,17 +302,17 @@ static void vblk_take_header(struct vblk_request *request, __virtio32 type, __vi
 static bool vblk_read_kept_header(struct vblk_request *request, const struct vr_seg *seg)
 {
 	const struct vblk_pin *pin = request->status_pin;
-	u32 offset = offset_in_page(seg->addr);
+	const struct virtio_blk_outhdr *header;
 	__virtio64 sector;
 	__virtio32 type;
 
-	if (!pin || pin->frame != seg->addr >> PAGE_SHIFT ||
-	    seg->len < sizeof(struct virtio_blk_outhdr) ||
-	    offset > PAGE_SIZE - sizeof(struct virtio_blk_outhdr))
+	if (!pin || !vblk_pin_has(pin, seg->addr) || seg->len < sizeof(*header) ||
+	    offset_in_page(seg->addr) > PAGE_SIZE - sizeof(*header))
 		return false;
-	vblk_pin_read(pin, offset + offsetof(struct virtio_blk_outhdr, type), &type, sizeof(type));
-	vblk_pin_read(pin, offset + offsetof(struct virtio_blk_outhdr, sector), &sector,
-		      sizeof(sector));
+	header = vblk_pin_map(pin, seg->addr);
+	vblk_pin_copy(&type, &header->type, sizeof(type));
+	vblk_pin_copy(&sector, &header->sector, sizeof(sector));
+	kunmap_local(header);
 	vblk_take_header(request, type, sector);
 	return true;
 }
@@ -363,6 +363,12 @@ static int vblk_read_header(struct vblk_request *request, const struct vr_chain 
 	       vblk_read_header_slowly(request, chain);
 }
 
+/* Bytes of data, whichever way they go. */
+static u64 vblk_data_len(const struct vr_chain *chain)
+{
+	return max(chain->out_len - sizeof(struct virtio_blk_outhdr), chain->in_len - 1);
+}
+
 /* Read the header, and let the type's own function begin. */
 static int vblk_begin(struct vblk_request *request, const struct vr_chain *chain)
 {
@@ -376,7 +382,7 @@ static int vblk_begin(struct vblk_request *request, const struct vr_chain *chain
 	row = vblk_find_type(request->type, queue->features);
 	if (!row)
 		return vblk_say(request, VIRTIO_BLK_S_UNSUPP);
-	if (queue->hurried && row->copies)
+	if (queue->hurried && (row->copies || vblk_data_len(chain) > VBLK_KICKER_BYTES))
 		return -EAGAIN;
 	return row->begin(request, chain);
 }

@@ -138,13 +138,16 @@ void vblk_ring_map(struct vblk_queue *queue)
 static bool vblk_ring_read_kept(struct vblk_queue *queue, void *to, u64 from, size_t len)
 {
 	struct vblk_pin *pin;
+	const void *at;
 
 	if (offset_in_page(from) + len > PAGE_SIZE)
 		return false;
 	pin = vblk_pins_find(&queue->pins, from);
 	if (!pin)
 		return false;
-	vblk_pin_read(pin, offset_in_page(from), to, len);
+	at = vblk_pin_map(pin, from);
+	vblk_pin_copy(to, at, len);
+	kunmap_local(at);
 	vblk_pins_put(pin, false);
 	return true;
 }

@@ -27,27 +27,47 @@ static void die(const char *what)
  * Memory
  */
 
-/* With a page around it that cannot be accessed. */
-static char *map_region(size_t size, bool shared)
+/*
+ * Where nothing is yet, with a page around it that cannot be accessed. In huge pages it is
+ * where the guest has it in theirs; in others it is not.
+ */
+static char *map_nothing(__u64 gpa, size_t size, bool huge)
 {
-	int kind = shared ? MAP_SHARED : MAP_PRIVATE;
-	char *mem = mmap(NULL, size + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t room = size + 2 * PAGE + HUGE;
+	char *mem = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t before;
 
 	if (mem == MAP_FAILED)
 		return NULL;
-	mem = mmap(mem + PAGE, size, PROT_READ | PROT_WRITE, kind | MAP_ANONYMOUS | MAP_FIXED,
-		   -1, 0);
-	return mem == MAP_FAILED ? NULL : mem;
+	before = (gpa - (unsigned long)mem - PAGE) % HUGE;
+	if (!huge)
+		before = (before + PAGE) % HUGE;
+	munmap(mem, before);
+	munmap(mem + before + size + 2 * PAGE, HUGE - before);
+	return mem + before + PAGE;
 }
 
-static int map_memory(struct guest *guest)
+static char *map_region(__u64 gpa, size_t size, bool shared, bool huge)
+{
+	int kind = shared ? MAP_SHARED : MAP_PRIVATE;
+	char *mem = map_nothing(gpa, size, huge);
+
+	if (!mem)
+		return NULL;
+	mem = mmap(mem, size, PROT_READ | PROT_WRITE, kind | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	if (mem == MAP_FAILED || (huge && madvise(mem, size, MADV_HUGEPAGE)))
+		return NULL;
+	return mem;
+}
+
+static int map_memory(struct guest *guest, bool huge)
 {
 	for (int i = 0; i < GUEST_REGIONS; i++) {
 		struct guest_region *region = &guest->regions[i];
 
 		region->gpa = layout[i].gpa;
 		region->size = layout[i].size;
-		region->mem = map_region(region->size, layout[i].shared);
+		region->mem = map_region(region->gpa, region->size, layout[i].shared, huge);
 		if (!region->mem)
 			return errno;
 	}
@@ -382,7 +402,7 @@ int guest_open(struct guest *guest, const struct guest_setup *setup)
 	guest->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 	if (guest->fd < 0)
 		return errno;
-	ret = set_owner(guest->fd) ?: map_memory(guest) ?: guest_set_memory(guest) ?:
+	ret = set_owner(guest->fd) ?: map_memory(guest, setup->huge) ?: guest_set_memory(guest) ?:
 	      set_features(guest, setup);
 	for (__u32 i = 0; !ret && i < (setup->queues ?: 1); i++) {
 		ret = open_queue(guest, i, setup);

@@ -27,6 +27,7 @@
 
 #define MIB		(1024 * 1024UL)
 #define PAGE		4096UL
+#define HUGE		(2 * MIB)
 
 #define GUEST_LOW	0x100000ULL
 #define GUEST_MAIN	0x10000000ULL
@@ -78,6 +79,7 @@ struct guest_setup {
 	__u32 queues;		/* (1) */
 	__u32 num;		/* descriptors of each queue (256) */
 	bool big_endian;	/* without VIRTIO_F_VERSION_1 only */
+	bool huge;		/* its memory is in huge pages, where the kernel has some */
 };
 
 /* Each returns 0 or an error number. */

@@ -40,16 +40,11 @@ static void raise_limit(int resource, rlim_t need)
 	setrlimit(resource, &limit);
 }
 
-/*
- * What the kernel locks for a queue: the largest ring, with descriptors, avail and
- * used, and a page more of each; and the pages that are kept for the next request.
- */
-#define QUEUE_BYTES	(32768 * (16 + 2 + 8) + 3 * 4096 + 256 * 4096)
-
 void sandbox_limits(__u32 queues)
 {
 	raise_limit(RLIMIT_NOFILE, 64 + 3 * queues);
-	raise_limit(RLIMIT_MEMLOCK, (rlim_t)queues * QUEUE_BYTES);
+	/* For rings, and pages that are kept; huge ones are only for those without a limit. */
+	raise_limit(RLIMIT_MEMLOCK, RLIM_INFINITY);
 }
 
 /*

@@ -28,6 +28,16 @@ static bool vblk_polled_has_ended(const struct vblk_request *request)
 	return !atomic_read(&request->bios_left);
 }
 
+/* Ask the disk for a bio, and end all that it knows to have ended in one go. */
+static void vblk_polled_ask(struct bio *bio)
+{
+	DEFINE_IO_COMP_BATCH(batch);
+
+	bio_poll(bio, &batch, BLK_POLL_ONESHOT);
+	if (batch.complete)
+		batch.complete(&batch);
+}
+
 /**
  * vblk_polled_poll() - ask the disk for what has ended
  * @queue: the queue
@@ -47,7 +57,7 @@ void vblk_polled_poll(struct vblk_queue *queue)
 		if (vblk_polled_has_ended(request) ||
 		    READ_ONCE(request->bio.bi_cookie) == BLK_QC_T_NONE)
 			continue;
-		bio_poll(&request->bio, NULL, BLK_POLL_ONESHOT);
+		vblk_polled_ask(&request->bio);
 		if (!vblk_polled_has_ended(request))
 			break;
 	}

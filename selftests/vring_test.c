@@ -508,6 +508,8 @@ TEST_F(vring, interrupts_can_be_suppressed)
 		queue = &guest.queues[0];
 		ASSERT_EQ(0, guest_attach(&guest, self->disk.fd));
 		ASSERT_TRUE(request_works(queue));
+		/* It was seen before the driver was told, maybe: this waits for that. */
+		ASSERT_EQ(0, guest_queue_file(queue, VHOST_SET_VRING_CALL, queue->call));
 		guest_signals(queue->call);
 		request.data = request_alloc(&guest, 0, 0);
 		for (int n = 0; n < 100; n++) {

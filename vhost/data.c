@@ -143,13 +143,6 @@ static void vblk_unpin(struct vblk_request *request)
 	request->nr_vecs = 0;
 }
 
-/* Does @page follow @before by @nr? */
-static bool vblk_page_follows(struct page *page, struct page *before, u32 nr)
-{
-	/* Numbers may be kept with flags that anyone may change, but stay the same. */
-	return data_race(page_to_pfn(page) == page_to_pfn(before) + nr);
-}
-
 /* Do pages follow what is in the last vector? */
 static __always_inline bool vblk_follows_last(const struct vblk_request *request,
 					      struct page *page, u32 offset)
@@ -169,16 +162,6 @@ static __always_inline void vblk_add_row(struct vblk_request *request, struct pa
 		request->vecs[request->nr_vecs - 1].bv_len += len;
 	else
 		bvec_set_page(&request->vecs[request->nr_vecs++], page, len, offset);
-}
-
-/* How many of @nr pages are in a row. */
-static u32 vblk_count_row(struct page **pages, u32 nr)
-{
-	u32 n = 1;
-
-	while (n < nr && vblk_page_follows(pages[n], pages[0], n))
-		n++;
-	return n;
 }
 
 /* Add @nr of the queue's @pages, or let go of them: @len bytes from @offset on. */

@@ -258,8 +258,8 @@ static struct page *vblk_pin_row(struct mm_struct *mm, unsigned long user, u32 n
 				 unsigned int flags)
 {
 	struct page *pages[VBLK_PIN_ROW], *first = NULL;
-	u32 done, i;
 	bool follow;
+	u32 done;
 	long n;
 
 	for (done = 0; done < nr; done += n) {
@@ -268,9 +268,9 @@ static struct page *vblk_pin_row(struct mm_struct *mm, unsigned long user, u32 n
 		if (n <= 0)
 			break;
 		first = first ?: pages[0];
-		follow = page_folio(pages[n - 1]) == page_folio(first);
-		for (i = 0; i < n; i++)
-			follow = follow && pages[i] == first + done + i;
+		follow = vblk_page_follows(pages[0], first, done) &&
+			 vblk_count_row(pages, n) == n &&
+			 page_folio(pages[n - 1]) == page_folio(first);
 		/* All but the first. */
 		unpin_user_pages(pages + !done, n - !done);
 		if (!follow)

@@ -84,6 +84,23 @@ struct vblk_pin *vblk_pins_add_again(struct vblk_pins *pins, const struct vblk_m
 long vblk_pin_pages_of(struct mm_struct *mm, unsigned long user, unsigned long nr,
 		       unsigned int flags, struct page **pages);
 
+/* Does @page follow @before by @nr? */
+static inline bool vblk_page_follows(struct page *page, struct page *before, u32 nr)
+{
+	/* Numbers may be kept with flags that anyone may change, but stay the same. */
+	return data_race(page_to_pfn(page) == page_to_pfn(before) + nr);
+}
+
+/* How many of @nr pages are in a row. */
+static inline u32 vblk_count_row(struct page **pages, u32 nr)
+{
+	u32 n = 1;
+
+	while (n < nr && vblk_page_follows(pages[n], pages[0], n))
+		n++;
+	return n;
+}
+
 /* May any page be there? For who serves the queue. */
 static inline bool vblk_pins_any(const struct vblk_pins *pins)
 {

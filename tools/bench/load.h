@@ -66,15 +66,21 @@ struct target {
 
 extern const struct target vhost_target, vhost_user_target, uring_target, aio_target;
 
+/* Are buffers used in turn? If not, each slot has its own. */
+static inline bool load_takes_turns(const struct load *load)
+{
+	return load->buffers > load->depth;
+}
+
 /* How many buffers a lane has, and the one for the next request. */
 static inline unsigned int load_nr_buffers(const struct load *load)
 {
-	return load->buffers > load->depth ? load->buffers : load->depth;
+	return load_takes_turns(load) ? load->buffers : load->depth;
 }
 
 static inline unsigned int load_next_buffer(struct lane *lane, unsigned int slot)
 {
-	if (lane->load->buffers <= lane->load->depth)
+	if (!load_takes_turns(lane->load))
 		return slot;
 	lane->turn = lane->turn + 1 < lane->load->buffers ? lane->turn + 1 : 0;
 	return lane->turn;

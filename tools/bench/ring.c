@@ -134,7 +134,7 @@ void ring_add(struct lane *lane, unsigned int slot, bool write, __u64 offset)
 	__u32 head = lane->load->indirect ? slot : slot * CHAIN;
 	struct vring_desc *desc = lane->load->indirect ? request->table : ring->vring.desc + head;
 
-	if (ring->load->buffers > ring->load->depth)
+	if (load_takes_turns(ring->load))
 		desc[1].addr = ring->data + load_next_buffer(lane, slot) * up(ring->load->size);
 	request->header.type = write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN;
 	request->header.sector = offset >> 9;

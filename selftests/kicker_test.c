@@ -351,7 +351,7 @@ TEST_F(kicker, does_not_poll_the_disk_for_long)
 	int same = 0;
 
 	if (null_blk_is_old())
-		SKIP(return, "n/a: null_blk of this kernel is not slow when it is polled");
+		SKIP(return, NOT_SLOW);
 	ASSERT_EQ(0, set_parameter("poll_disk", 1));
 	ASSERT_EQ(0, begin(self, &limited));
 	for (int i = 0; i < 10 * PAUSE && same < 4 * PAUSE; i++) {

@@ -117,8 +117,6 @@ static bool all_flow(const SELF *self)
 	return true;
 }
 
-#define NOT_SLOW "n/a: null_blk of this kernel is not slow when it is polled"
-
 static long polled(const SELF *self)
 {
 	return guest_count(self->queue, "polled");

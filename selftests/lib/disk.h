@@ -72,6 +72,7 @@ int disk_configure(const struct disk *disk, const char *item, unsigned long valu
 
 /* Before 6.12: how null_blk polls changed several times on the way to that. */
 bool null_blk_is_old(void);
+#define NOT_SLOW "n/a: null_blk of this kernel is not slow when it is polled"
 
 /* A number in a file of /sys/block/NAME, or -1. */
 long disk_attribute(const struct disk *disk, const char *file);

@@ -163,7 +163,7 @@ void vblk_pins_watch(struct vblk_pins *pins, const struct vblk_memory *memory)
 	for (region = memory->regions; region < memory->regions + memory->nr; region++) {
 		start = min(start, region->user);
 		end = max_t(unsigned long, end, region->user + (region->last - region->guest) + 1);
-		pages += (region->last - region->guest) >> PAGE_SHIFT;
+		pages += (region->last - region->guest + 1) >> PAGE_SHIFT;
 	}
 	if (!pins->nr || !memory->nr || vblk_pins_charge(pins, pages))
 		return;

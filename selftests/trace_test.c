@@ -96,7 +96,7 @@ TEST_F(trace, requests)
 	static const char *const life[] = {
 		"vblk_request_begin: ", "head=0 OUT sector=16 len=4096 status=OK",
 		"vblk_request_submit: ", "vblk_request_end: ", "status=OK",
-		"vblk_queue_give: ", "n=1 interrupt=1",
+		"vblk_queue_give: ", "queue=0 n=1", "vblk_queue_interrupt: ", "queue=0",
 		"vblk_queue_bad_chain: ", "fault=bad-next",
 		"vblk_queue_broken: ", "fault=bad-index",
 	};

@@ -67,6 +67,7 @@ bool vblk_busyloop_wait(struct vblk_queue *queue, const struct vblk_worker *work
 
 	if (!limit)
 		return false;
+	vblk_ring_tell(queue);
 	vblk_pins_end(&queue->pins);
 	queue->idle_since = ktime_get_ns();
 	end = queue->idle_since + min(queue->poll_ns, limit);

@@ -24,7 +24,10 @@
 /* How often it may wait for more to do meanwhile: who stops it waits as long. */
 #define VBLK_BUDGET_ROUNDS 64
 
-/* Chains that are given back at a time, and requests the disk is told to expect. */
+/*
+ * Chains that are given back at a time, and of which the driver is told at the latest, and
+ * requests the disk is told to expect.
+ */
 #define VBLK_BATCH 32
 
 /* How long to wait for memory, and before looking for pages that are pinned for nothing. */
@@ -64,7 +67,7 @@ static bool vblk_queue_give_here(struct vblk_queue *queue, struct vblk_request *
 	if (!queue->used_mapped || READ_ONCE(vblk_defer) ||
 	    !vblk_request_finish_here(request, &done.len))
 		return false;
-	vblk_ring_give_locked(queue, &done, 1);
+	vblk_ring_give_locked(queue, &done);
 	queue->direct++;
 	list_add_tail(&request->node, &queue->given);
 	return true;
@@ -124,7 +127,8 @@ void vblk_queue_unend(struct vblk_queue *queue)
 
 static void vblk_queue_release(struct vblk_queue *queue, struct vblk_request *request)
 {
-	queue->stats.failed += request->status != VIRTIO_BLK_S_OK;
+	if (unlikely(request->status != VIRTIO_BLK_S_OK))
+		queue->stats.failed++;
 	if (unlikely(request->polls))
 		vblk_polled_drop(request);
 	vblk_request_release(request);
@@ -143,6 +147,17 @@ static void vblk_queue_reap(struct vblk_queue *queue)
 	spin_unlock_irq(&queue->done_lock);
 	list_for_each_entry_safe(request, next, &given, node)
 		vblk_queue_release(queue, request);
+}
+
+/*
+ * As long as there is more in the ring the driver is not told: it is at work, and the
+ * later it is interrupted, the more it is told of at once.
+ */
+static void vblk_queue_give(struct vblk_queue *queue, const struct vr_done *done, u32 n)
+{
+	vblk_ring_give(queue, done, n);
+	if (vblk_queue_untold(queue) >= VBLK_BATCH)
+		vblk_ring_tell(queue);
 }
 
 /* Give back what ended, and was not given back there. */
@@ -166,12 +181,12 @@ static void vblk_queue_finish(struct vblk_queue *queue)
 		done[n++].ticket = request->ticket;
 		vblk_queue_release(queue, request);
 		if (n == VBLK_BATCH) {
-			vblk_ring_give(queue, done, n);
+			vblk_queue_give(queue, done, n);
 			n = 0;
 		}
 	}
 	if (n)
-		vblk_ring_give(queue, done, n);
+		vblk_queue_give(queue, done, n);
 }
 
 static void vblk_queue_give_back_bad(struct vblk_queue *queue)
@@ -285,6 +300,7 @@ static bool vblk_queue_linger(struct vblk_queue *queue, const struct vblk_worker
 	if (unlikely(vblk_polled_any(&queue->polled))) {
 		vblk_polled_poll(queue);
 		vblk_queue_finish(queue);
+		vblk_ring_tell(queue);
 		if (vblk_polled_any(&queue->polled))
 			return true;
 	}
@@ -341,6 +357,8 @@ static bool vblk_queue_serve_locked(struct vblk_queue *queue, const struct vblk_
 	}
 	WRITE_ONCE(queue->server, NULL);
 	vblk_queue_finish(queue);
+	if (!more)
+		vblk_ring_tell(queue);
 	vblk_pins_end(&queue->pins);
 	more = more || vblk_polled_any(&queue->polled);
 	vblk_queue_see_to_it(queue);
@@ -634,6 +652,7 @@ int vblk_queue_stop(struct vblk_queue *queue)
 		vblk_queue_set_state(queue, VBLK_STOPPED);
 		vblk_pins_unwatch(&queue->pins);
 		vblk_queue_reap(queue);
+		vblk_ring_tell(queue);
 		vblk_ring_stop(queue);
 		vblk_queue_free(queue);
 	}

@@ -134,6 +134,7 @@ struct vblk_queue {
 	u64 ended;				/* E how many ever ended */
 	u64 finished;				/* E and were given back */
 	u64 direct;				/* E of those, where they ended */
+	u32 untold;				/* E and of which the driver was not told yet */
 	u64 interrupts;				/* E */
 	struct eventfd_ctx *call;		/* E */
 	struct eventfd_ctx *err;		/* E */
@@ -182,6 +183,13 @@ static inline bool vblk_queue_is_busy(const struct vblk_queue *queue)
 {
 	/* Without, it is asked again. */
 	return data_race(queue->finished != queue->started);
+}
+
+/* Of how many given back was the driver not told? Under @mutex. */
+static inline u32 vblk_queue_untold(const struct vblk_queue *queue)
+{
+	/* Others only make it 0, and have told the driver then. */
+	return data_race(queue->untold);
 }
 
 /* How to pin pages: not by bringing them to memory, where that may not be waited for. */

@@ -384,48 +384,52 @@ void vblk_ring_break(struct vblk_queue *queue, int err)
 	spin_unlock_irq(&queue->done_lock);
 }
 
-/* Returns as vr_interrupt(). */
-static int vblk_ring_push(struct vblk_queue *queue, const struct vr_done *done, u32 n)
+/* @n chains were pushed, with @ret; under done_lock. */
+static void vblk_ring_pushed(struct vblk_queue *queue, u32 n, int ret)
 {
-	int ret = vr_push(&queue->vr, done, n) ?: vr_interrupt(&queue->vr);
-
-	trace_vblk_queue_give(queue, n, ret);
-	return ret;
-}
-
-/* After vblk_ring_push(), which returned @ret; under done_lock. */
-static void vblk_ring_given(struct vblk_queue *queue, u32 n, int ret)
-{
+	trace_vblk_queue_give(queue, n);
 	queue->finished += n;
-	if (unlikely(ret < 0)) {
+	queue->untold += n;
+	if (unlikely(ret))
 		vblk_ring_break_locked(queue, ret);
-	} else if (ret) {
-		queue->interrupts++;
-		if (queue->call)
-			eventfd_signal(queue->call);
-	}
 	if (unlikely(queue->state == VBLK_STOPPING))
 		wake_up_all(&queue->drained);
 }
 
-/**
- * vblk_ring_give_locked() - give chains back
- * @queue: one whose used side is mapped
- * @done: the chains
- * @n: number of them
- *
- * Context: any, under done_lock.
- */
-void vblk_ring_give_locked(struct vblk_queue *queue, const struct vr_done *done, u32 n)
+/* The driver was asked whether it wants to be told, with @ret; under done_lock. */
+static void vblk_ring_asked(struct vblk_queue *queue, int ret)
 {
-	vblk_ring_given(queue, n, vblk_ring_push(queue, done, n));
+	queue->untold = 0;
+	if (unlikely(ret < 0)) {
+		vblk_ring_break_locked(queue, ret);
+	} else if (ret) {
+		trace_vblk_queue_interrupt(queue);
+		queue->interrupts++;
+		if (queue->call)
+			eventfd_signal(queue->call);
+	}
 }
 
 /**
- * vblk_ring_give() - the same
+ * vblk_ring_give_locked() - give a chain back, and tell the driver
+ * @queue: one whose used side is mapped
+ * @done: the chain
+ *
+ * Context: any, under done_lock.
+ */
+void vblk_ring_give_locked(struct vblk_queue *queue, const struct vr_done *done)
+{
+	vblk_ring_pushed(queue, 1, vr_push(&queue->vr, done, 1));
+	vblk_ring_asked(queue, vr_interrupt(&queue->vr));
+}
+
+/**
+ * vblk_ring_give() - give chains back
  * @queue: the queue
  * @done: the chains
  * @n: number of them
+ *
+ * The driver can see them, but is not told before vblk_ring_tell().
  *
  * Context: a process with the owner's memory, under the queue's mutex.
  */
@@ -435,16 +439,37 @@ void vblk_ring_give(struct vblk_queue *queue, const struct vr_done *done, u32 n)
 
 	spin_lock_irq(&queue->done_lock);
 	if (likely(queue->used_mapped)) {
-		vblk_ring_give_locked(queue, done, n);
+		ret = vr_push(&queue->vr, done, n);
+	} else {
 		spin_unlock_irq(&queue->done_lock);
-		return;
+		/* Only the worker uses or maps a side that is not mapped. */
+		ret = vr_push(&queue->vr, done, n);
+		spin_lock_irq(&queue->done_lock);
 	}
+	vblk_ring_pushed(queue, n, ret);
 	spin_unlock_irq(&queue->done_lock);
+}
 
-	/* Only the worker uses or maps a side that is not mapped. */
-	ret = vblk_ring_push(queue, done, n);
+/**
+ * vblk_ring_tell() - interrupt the driver, if it wants to be told of what was given back
+ * @queue: the queue
+ *
+ * Context: as vblk_ring_give().
+ */
+void vblk_ring_tell(struct vblk_queue *queue)
+{
+	int ret;
 
+	if (!vblk_queue_untold(queue))
+		return;
 	spin_lock_irq(&queue->done_lock);
-	vblk_ring_given(queue, n, ret);
+	if (likely(queue->used_mapped)) {
+		ret = vr_interrupt(&queue->vr);
+	} else {
+		spin_unlock_irq(&queue->done_lock);
+		ret = vr_interrupt(&queue->vr);
+		spin_lock_irq(&queue->done_lock);
+	}
+	vblk_ring_asked(queue, ret);
 	spin_unlock_irq(&queue->done_lock);
 }

@@ -53,31 +53,34 @@ TRACE_EVENT(vblk_ioctl,
 		      __get_str(name), __entry->cmd, __entry->result)
 );
 
-/* The driver notified. */
-TRACE_EVENT(vblk_queue_kick,
-	    TP_PROTO(const struct vblk_queue *queue),
-	    TP_ARGS(queue),
-	    TP_STRUCT__entry(__field(const void *, dev)
-			     __field(u32, queue)),
-	    TP_fast_assign(__entry->dev = queue->dev;
-			   __entry->queue = queue->index;),
-	    TP_printk("dev=%p queue=%u", __entry->dev, __entry->queue)
+DECLARE_EVENT_CLASS(vblk_queue,
+		    TP_PROTO(const struct vblk_queue *queue),
+		    TP_ARGS(queue),
+		    TP_STRUCT__entry(__field(const void *, dev)
+				     __field(u32, queue)),
+		    TP_fast_assign(__entry->dev = queue->dev;
+				   __entry->queue = queue->index;),
+		    TP_printk("dev=%p queue=%u", __entry->dev, __entry->queue)
 );
 
-/* Chains were given back; with an interrupt, without, or an error of the ring. */
+/* The driver notified. */
+DEFINE_EVENT(vblk_queue, vblk_queue_kick,
+	     TP_PROTO(const struct vblk_queue *queue), TP_ARGS(queue));
+/* The driver is told of all that was given back; not, if it did not want to be. */
+DEFINE_EVENT(vblk_queue, vblk_queue_interrupt,
+	     TP_PROTO(const struct vblk_queue *queue), TP_ARGS(queue));
+
+/* Chains were given back. */
 TRACE_EVENT(vblk_queue_give,
-	    TP_PROTO(const struct vblk_queue *queue, u32 n, int interrupt),
-	    TP_ARGS(queue, n, interrupt),
+	    TP_PROTO(const struct vblk_queue *queue, u32 n),
+	    TP_ARGS(queue, n),
 	    TP_STRUCT__entry(__field(const void *, dev)
 			     __field(u32, queue)
-			     __field(u32, n)
-			     __field(int, interrupt)),
+			     __field(u32, n)),
 	    TP_fast_assign(__entry->dev = queue->dev;
 			   __entry->queue = queue->index;
-			   __entry->n = n;
-			   __entry->interrupt = interrupt;),
-	    TP_printk("dev=%p queue=%u n=%u interrupt=%d", __entry->dev, __entry->queue,
-		      __entry->n, __entry->interrupt)
+			   __entry->n = n;),
+	    TP_printk("dev=%p queue=%u n=%u", __entry->dev, __entry->queue, __entry->n)
 );
 
 /* The driver broke a rule, or its memory is gone. */

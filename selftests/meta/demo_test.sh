@@ -16,10 +16,10 @@ demo() {
 # shows WHAT PATTERN
 shows() { try "make demo shows $1" grep -E "$2" "$scratch/said"; }
 
-# Five events of one request, in the order of its life.
+# Six events of one request, in the order of its life.
 trace_is_whole() {
 	grep -oE 'vblk_(queue|request)_[a-z]+' "$scratch/said" | paste -sd' ' |
-		grep -x 'vblk_queue_kick vblk_request_begin vblk_request_submit vblk_request_end vblk_queue_give'
+		grep -x 'vblk_queue_kick vblk_request_begin vblk_request_submit vblk_request_end vblk_queue_give vblk_queue_interrupt'
 }
 
 try 'make demo in an empty clone' demo

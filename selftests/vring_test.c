@@ -524,49 +524,6 @@ TEST_F(vring, interrupts_can_be_suppressed)
 	}
 }
 
-/*
- * Who serves the queue may have its next turn before he tells the driver, but not give
- * back ever more meanwhile. One turn has 8 MiB, or 256 requests.
- */
-TEST_F(vring, interrupts_are_for_several)
-{
-	static const struct {
-		unsigned int nr;
-		__u32 len;
-		long interrupts;
-	} cases[] = {
-		{ 20, MIB, 1 },
-		{ 100, PAGE, 4 },
-	};
-	const struct guest_setup setup = {
-		.without = FEATURE(VIRTIO_RING_F_EVENT_IDX), .num = 512,
-	};
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct request requests[100] = {};
-		struct guest_queue *queue;
-		struct guest guest;
-		__u64 data;
-
-		ASSERT_EQ(0, guest_open(&guest, &setup));
-		queue = &guest.queues[0];
-		ASSERT_EQ(0, guest_attach(&guest, self->disk.fd));
-		data = request_alloc(&guest, cases[i].len, 0);
-		for (unsigned int n = 0; n < cases[i].nr; n++) {
-			requests[n] = (struct request) {
-				.type = VIRTIO_BLK_T_OUT, .data = data, .len = cases[i].len,
-			};
-			ASSERT_EQ(0, request_add(queue, &requests[n]));
-		}
-		guest_kick(queue);
-		EXPECT_EQ(0, request_wait_all(queue));
-		EXPECT_TRUE(BECOMES_TRUE(guest_count(queue, "interrupts") ==
-					 cases[i].interrupts))
-			TH_LOG("%ld", guest_count(queue, "interrupts"));
-		guest_close(&guest);
-	}
-}
-
 /* A driver may want to be told when the ring runs empty, whatever else it said. */
 TEST_F(vring, interrupts_on_empty)
 {

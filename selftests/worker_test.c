@@ -3,6 +3,7 @@
  * Workers: the ioctls about them, and that what they do is charged to, and limited
  * like, their owner.
  */
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -12,6 +13,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/clock.h"
+#include "lib/device.h"
 #include "lib/disk.h"
 #include "lib/privileges.h"
 #include "lib/request.h"
@@ -43,6 +45,7 @@ FIXTURE_SETUP(worker)
 
 FIXTURE_TEARDOWN(worker)
 {
+	set_parameter("at_kick", 1);
 	guest_close(&self->guest);
 	disk_remove(&self->disk);
 }
@@ -348,6 +351,7 @@ TEST_F(worker, polls_where_requests_follow_each_other)
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_TRUE(trace_wakings());
+	ASSERT_EQ(0, set_parameter("at_kick", 0));
 	ASSERT_EQ(0, guest_set_busyloop(&self->guest.queues[0], 10000));
 	for (int round = 0; round < 10 && wakings >= 100; round++) {
 		ASSERT_TRUE(trace_clear());
@@ -357,6 +361,112 @@ TEST_F(worker, polls_where_requests_follow_each_other)
 	}
 	EXPECT_GT(100, wakings);
 	trace_end();
+}
+
+/*
+ * Who serves the queue may have its next turn before he tells the driver, but not give
+ * back ever more meanwhile. One turn has 8 MiB, or 256 requests.
+ */
+TEST_F(worker, tells_of_several_at_once)
+{
+	static const struct {
+		unsigned int nr;
+		__u32 len;
+		long interrupts;
+	} cases[] = {
+		{ 20, MIB, 1 },
+		{ 100, PAGE, 4 },
+	};
+	const struct guest_setup setup = {
+		.without = FEATURE(VIRTIO_RING_F_EVENT_IDX), .num = 512,
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct request requests[100] = {};
+		struct guest_queue *queue;
+		struct guest guest;
+		__u64 data;
+
+		ASSERT_EQ(0, guest_open(&guest, &setup));
+		queue = &guest.queues[0];
+		ASSERT_EQ(0, guest_attach(&guest, self->disk.fd));
+		data = request_alloc(&guest, cases[i].len, 0);
+		for (unsigned int n = 0; n < cases[i].nr; n++) {
+			requests[n] = (struct request) {
+				.type = VIRTIO_BLK_T_OUT, .data = data, .len = cases[i].len,
+			};
+			ASSERT_EQ(0, request_add(queue, &requests[n]));
+		}
+		guest_kick(queue);
+		EXPECT_EQ(0, request_wait_all(queue));
+		EXPECT_TRUE(BECOMES_TRUE(guest_count(queue, "interrupts") ==
+					 cases[i].interrupts))
+			TH_LOG("%ld", guest_count(queue, "interrupts"));
+		guest_close(&guest);
+	}
+}
+
+/* One read after the other; the driver looks for the end of each, or waits to be told. */
+static bool reads(struct guest_queue *queue, int nr, bool waits)
+{
+	struct request request = {
+		.type = VIRTIO_BLK_T_IN, .data = request_alloc(queue->guest, 0, 0),
+	};
+	long end = now_ms() + 60000;
+
+	for (int i = 0; i < nr; i++) {
+		if (request_add(queue, &request))
+			return false;
+		guest_kick(queue);
+		while (!waits && !request.done && now_ms() < end)
+			if (!request_poll(queue))
+				sched_yield();
+		if (request_wait_all(queue))
+			return false;
+	}
+	return true;
+}
+
+/* Though each is given back before it offers the next. The best of ten counts, as above. */
+TEST_F(worker, does_not_interrupt_who_goes_on)
+{
+	const struct guest_setup setup = { .without = FEATURE(VIRTIO_RING_F_EVENT_IDX) };
+	struct guest_queue *queue;
+	struct guest guest;
+	long told = 1000;
+
+	ASSERT_EQ(0, set_parameter("at_kick", 0));
+	ASSERT_EQ(0, guest_open(&guest, &setup));
+	ASSERT_EQ(0, guest_attach(&guest, self->disk.fd));
+	queue = &guest.queues[0];
+	ASSERT_EQ(0, guest_set_busyloop(queue, 10000));
+	for (int round = 0; round < 10 && told >= 250; round++) {
+		told = guest_count(queue, "interrupts");
+		ASSERT_TRUE(reads(queue, 1000, false));
+		told = guest_count(queue, "interrupts") - told;
+	}
+	EXPECT_GT(250, told);
+	/* But it is told in the end. */
+	EXPECT_TRUE(BECOMES_TRUE(guest_signals(queue->call)));
+	sleep_ms(100);
+	guest_signals(queue->call);
+	guest_close(&guest);
+}
+
+/* It could take 10 ms for each, and does for a few, to see whether it still waits. */
+TEST_F(worker, tells_who_waits)
+{
+	long best = 3000, begin, took;
+
+	ASSERT_EQ(0, set_parameter("at_kick", 0));
+	ASSERT_EQ(0, guest_set_busyloop(&self->guest.queues[0], 10000));
+	for (int round = 0; round < 3 && best >= 1500; round++) {
+		begin = now_ms();
+		ASSERT_TRUE(reads(&self->guest.queues[0], 300, true));
+		took = now_ms() - begin;
+		best = took < best ? took : best;
+	}
+	EXPECT_GT(1500, best);
 }
 
 /*

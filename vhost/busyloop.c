@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A worker that looks for more before it sleeps: for as long as lately there was more in
- * that time, and no longer than the VMM allows.
+ * A worker that looks for more before it sleeps, for as long as the VMM allows, where lately
+ * there was more in that time at least every fourth time.
+ *
+ * While it looks, the driver need not be told at once of what was given back, if it goes on
+ * without: where the disk is fast it would be interrupted for each request, and be kept from
+ * offering the next. It is told of half as many as it offers before it waits, so that it still
+ * has others to offer then. A driver that waits for each request is told of each. No chain is
+ * held back for longer than the worker may look for more.
  */
 #include <linux/ktime.h>
 #include <linux/sched/signal.h>
@@ -11,42 +17,122 @@
 #include "ring.h"
 #include "worker.h"
 
-/* The least that is polled for, in ns, if any. */
-#define VBLK_MIN_POLL 10000ULL
+/* The score if there was more each time, and the one from which on it is looked for. */
+#define VBLK_BUSYLOOP_SCORES 256
+#define VBLK_BUSYLOOP_SCORE 64
 
-/* For how long the VMM allows to poll, in ns. */
+/*
+ * How many chains are held back at most, and of how many the driver is told, if fewer are,
+ * until as many are tried again: for that, who offers one at a time has to wait four times.
+ */
+#define VBLK_BUSYLOOP_HOLD 16
+#define VBLK_BUSYLOOP_TOLD 256
+
+/* For how long the VMM allows to look, in ns. */
 static u64 vblk_busyloop_limit(const struct vblk_queue *queue)
 {
-	return (u64)READ_ONCE(queue->busyloop) * NSEC_PER_USEC;
+	return (u64)READ_ONCE(queue->busyloop.limit) * NSEC_PER_USEC;
+}
+
+/**
+ * vblk_busyloop_try() - see anew whether the driver goes on without being told
+ * @queue: the queue
+ *
+ * Context: who serves the queue, under its mutex.
+ */
+void vblk_busyloop_try(struct vblk_queue *queue)
+{
+	queue->busyloop.hold = VBLK_BUSYLOOP_HOLD;
+	queue->busyloop.told = 0;
+}
+
+/* There is more, which was looked for or not. */
+static void vblk_busyloop_found(struct vblk_queue *queue)
+{
+	struct vblk_busyloop *loop = &queue->busyloop;
+	bool in_time = ktime_get_ns() - loop->since <= vblk_busyloop_limit(queue);
+
+	loop->score = (7 * loop->score + (in_time ? VBLK_BUSYLOOP_SCORES : 0)) / 8;
+	loop->since = 0;
+	if (vblk_queue_untold(queue))
+		loop->goes_on = true;
 }
 
 /**
  * vblk_busyloop_adapt() - the worker is awake again: was it right to sleep?
  * @queue: the queue
  *
- * The driver offers something after a while: had it been found by polling, for not
- * longer than allowed? Then the next may be. If not, there is no sense in polling.
- *
  * Context: the worker, under the queue's mutex.
  */
 void vblk_busyloop_adapt(struct vblk_queue *queue)
 {
-	u64 limit = vblk_busyloop_limit(queue), waited;
+	if (!vblk_queue_untold(queue))
+		queue->busyloop.held = 0;
+	if (queue->busyloop.since && vblk_ring_pending(queue))
+		vblk_busyloop_found(queue);
+}
 
-	if (!queue->idle_since || !vblk_ring_pending(queue))
-		return;
-	waited = ktime_get_ns() - queue->idle_since;
-	queue->idle_since = 0;
-	if (waited > limit)
-		queue->poll_ns = 0;
-	else if (waited > queue->poll_ns)
-		queue->poll_ns = min(max(2 * queue->poll_ns, VBLK_MIN_POLL), limit);
+/* The driver goes on without being told, and is told when that was enough. */
+static void vblk_busyloop_hold(struct vblk_queue *queue, u64 now)
+{
+	struct vblk_busyloop *loop = &queue->busyloop;
+	u32 untold = vblk_queue_untold(queue);
+
+	if (untold >= loop->hold) {
+		loop->told += untold;
+		vblk_ring_tell(queue);
+		if (loop->told >= VBLK_BUSYLOOP_TOLD)
+			vblk_busyloop_try(queue);
+	}
+	if (!vblk_queue_untold(queue))
+		loop->held = 0;
+	else if (!loop->held)
+		loop->held = now;
+}
+
+/* It does not. */
+static void vblk_busyloop_unhold(struct vblk_queue *queue)
+{
+	struct vblk_busyloop *loop = &queue->busyloop;
+
+	loop->hold = max3(vblk_queue_untold(queue) / 2, loop->hold / 2, 1U);
+	if (loop->hold == 1)
+		loop->goes_on = false;
+	loop->held = 0;
+	loop->since = 0;
+	vblk_ring_tell(queue);
+}
+
+/**
+ * vblk_busyloop_holds() - does the driver go on without being told?
+ * @queue: the queue
+ *
+ * Context: the worker, under the queue's mutex.
+ */
+bool vblk_busyloop_holds(const struct vblk_queue *queue)
+{
+	return vblk_busyloop_limit(queue) && queue->busyloop.score >= VBLK_BUSYLOOP_SCORE &&
+	       queue->busyloop.goes_on;
 }
 
 /* Others wait for the worker, or for its CPU. */
 static bool vblk_busyloop_is_in_the_way(const struct vblk_worker *worker)
 {
-	return !llist_empty(&worker->work) || need_resched() || signal_pending(current);
+	return worker->has_others || !llist_empty(&worker->work) || need_resched() ||
+	       signal_pending(current);
+}
+
+/* As vblk_busyloop_wait(), until @end. */
+static int vblk_busyloop_look(struct vblk_queue *queue, const struct vblk_worker *worker, u64 end)
+{
+	while (ktime_get_ns() < end) {
+		if (vblk_busyloop_is_in_the_way(worker))
+			return -EBUSY;
+		if (vblk_ring_pending(queue))
+			return 1;
+		cpu_relax();
+	}
+	return 0;
 }
 
 /**
@@ -58,27 +144,30 @@ static bool vblk_busyloop_is_in_the_way(const struct vblk_worker *worker)
  * worker be woken.
  *
  * Context: the worker, under the queue's mutex.
- * Return: whether there is one
+ * Return: 1 to look again, as there is one, or the driver was told only now; 0 if it was
+ * long enough; -EBUSY if others are to be served meanwhile
  */
-bool vblk_busyloop_wait(struct vblk_queue *queue, const struct vblk_worker *worker)
+int vblk_busyloop_wait(struct vblk_queue *queue, const struct vblk_worker *worker)
 {
-	u64 limit = vblk_busyloop_limit(queue), end;
-	bool found = false;
+	struct vblk_busyloop *loop = &queue->busyloop;
+	u64 limit = vblk_busyloop_limit(queue), now;
+	int ret;
 
-	if (!limit)
-		return false;
-	vblk_ring_tell(queue);
+	/* Who notifies next needs no worker. */
+	if (!limit || queue->kicker.welcome)
+		return 0;
+	now = ktime_get_ns();
+	loop->since = loop->since ?: now;
+	if (loop->score < VBLK_BUSYLOOP_SCORE)
+		return 0;
+	vblk_busyloop_hold(queue, now);
 	vblk_pins_end(&queue->pins);
-	queue->idle_since = ktime_get_ns();
-	end = queue->idle_since + min(queue->poll_ns, limit);
-	while (ktime_get_ns() < end && !vblk_busyloop_is_in_the_way(worker)) {
-		found = vblk_ring_pending(queue);
-		if (found) {
-			queue->idle_since = 0;
-			break;
-		}
-		cpu_relax();
-	}
+	ret = vblk_busyloop_look(queue, worker, (loop->held ?: loop->since) + limit);
 	vblk_pins_begin(&queue->pins);
-	return found;
+	if (ret > 0)
+		vblk_busyloop_found(queue);
+	if (ret || !vblk_queue_untold(queue))
+		return ret;
+	vblk_busyloop_unhold(queue);
+	return 1;
 }

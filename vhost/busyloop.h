@@ -7,7 +7,32 @@
 struct vblk_queue;
 struct vblk_worker;
 
+/* Microseconds to look for more, at most. */
+#define VBLK_MAX_BUSYLOOP 10000U
+
+/**
+ * struct vblk_busyloop - a worker that looks for more before it sleeps
+ * @limit: for how long at most, in microseconds; the owner's to set
+ * @since: when the ring was found empty, in ns, or 0 if it was not
+ * @score: how often there was more in that time, lately, of 256 times
+ * @hold: how many chains are held back, until the driver is told of them
+ * @held: when that began, in ns, or 0
+ * @told: of how many it was told since the most were tried
+ * @goes_on: it offered more though others were held back
+ */
+struct vblk_busyloop {
+	u32 limit;
+	u64 since;
+	u32 score;
+	u32 hold;
+	u64 held;
+	u32 told;
+	bool goes_on;
+};
+
+void vblk_busyloop_try(struct vblk_queue *queue);
 void vblk_busyloop_adapt(struct vblk_queue *queue);
-bool vblk_busyloop_wait(struct vblk_queue *queue, const struct vblk_worker *worker);
+bool vblk_busyloop_holds(const struct vblk_queue *queue);
+int vblk_busyloop_wait(struct vblk_queue *queue, const struct vblk_worker *worker);
 
 #endif /* _VBLK_BUSYLOOP_H */

@@ -256,7 +256,7 @@ static int vblk_set_vring_busyloop(struct vblk_dev *dev, void __user *argp)
 
 	if (ret)
 		return ret;
-	WRITE_ONCE(queue->busyloop, min(state.num, VBLK_MAX_BUSYLOOP));
+	WRITE_ONCE(queue->busyloop.limit, min(state.num, VBLK_MAX_BUSYLOOP));
 	return 0;
 }
 
@@ -266,7 +266,7 @@ static int vblk_get_vring_busyloop(struct vblk_dev *dev, void __user *argp)
 
 	if (IS_ERR(queue))
 		return PTR_ERR(queue);
-	return vblk_put_state(queue, queue->busyloop, argp);
+	return vblk_put_state(queue, queue->busyloop.limit, argp);
 }
 
 /*

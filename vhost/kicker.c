@@ -105,7 +105,7 @@ static void vblk_kicker_worker_served(struct vblk_queue *queue, u64 n)
 	kicker->began += n;
 	if (!n || --kicker->rounds)
 		return;
-	if (kicker->began <= kicker->most)
+	if (kicker->began <= kicker->most && !vblk_busyloop_holds(queue))
 		kicker->alone = true;
 	else
 		vblk_kicker_watch(queue, false);
@@ -116,8 +116,7 @@ static void vblk_kicker_worker_served(struct vblk_queue *queue, u64 n)
  * @queue: the queue, with its limits
  * @n: how many requests were begun this time
  *
- * Not where it might have to wait for the disk, not where the worker polls the ring, and
- * not where requests do not come alone.
+ * Not where it might have to wait for the disk, and not where requests do not come alone.
  *
  * Context: who serves the queue, under its mutex.
  */
@@ -126,12 +125,14 @@ void vblk_kicker_update(struct vblk_queue *queue, u64 n)
 	struct vblk_kicker *kicker = &queue->kicker;
 	bool welcome;
 
-	if (!queue->hurried)
+	if (!queue->hurried) {
 		vblk_kicker_worker_served(queue, n);
-	else if (++kicker->run % VBLK_KICKER_RUN == 0)
+	} else if (++kicker->run % VBLK_KICKER_RUN == 0) {
 		vblk_kicker_watch(queue, false);
-	welcome = kicker->alone && queue->limits.nowait && !READ_ONCE(queue->busyloop) &&
-		  READ_ONCE(vblk_at_kick) && compat_has_task_work();
+		vblk_busyloop_try(queue);
+	}
+	welcome = kicker->alone && queue->limits.nowait && READ_ONCE(vblk_at_kick) &&
+		  compat_has_task_work();
 	if (welcome != kicker->welcome)
 		WRITE_ONCE(kicker->welcome, welcome);
 }

@@ -5,7 +5,6 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
-#include "busyloop.h"
 #include "device.h"
 #include "memory.h"
 #include "queue.h"
@@ -284,6 +283,7 @@ static bool vblk_queue_take(struct vblk_queue *queue, u32 requests, u64 bytes)
 /* Have the disk do what the driver offers; what it ended at once is given back. */
 static bool vblk_queue_go(struct vblk_queue *queue, u32 requests, u64 bytes)
 {
+	u64 n = queue->stats.requests;
 	struct blk_plug plug;
 	bool more;
 
@@ -291,18 +291,19 @@ static bool vblk_queue_go(struct vblk_queue *queue, u32 requests, u64 bytes)
 	more = vblk_queue_take(queue, requests, bytes);
 	blk_finish_plug(&plug);
 	vblk_queue_finish(queue);
+	vblk_kicker_update(queue, queue->stats.requests - n);
 	return more;
 }
 
-/* May there be more to do, before the driver notifies? */
-static bool vblk_queue_linger(struct vblk_queue *queue, const struct vblk_worker *worker)
+/* May there be more to do, before the driver notifies? As vblk_busyloop_wait(). */
+static int vblk_queue_linger(struct vblk_queue *queue, const struct vblk_worker *worker)
 {
 	if (unlikely(vblk_polled_any(&queue->polled))) {
 		vblk_polled_poll(queue);
 		vblk_queue_finish(queue);
 		vblk_ring_tell(queue);
 		if (vblk_polled_any(&queue->polled))
-			return true;
+			return 1;
 	}
 	return vblk_busyloop_wait(queue, worker);
 }
@@ -322,7 +323,10 @@ static bool vblk_queue_run(struct vblk_queue *queue, const struct vblk_worker *w
 				return true;
 			if (queue->state != VBLK_RUNNING || queue->stalled)
 				return false;
-		} while (vblk_queue_linger(queue, worker));
+			ret = vblk_queue_linger(queue, worker);
+		} while (ret > 0);
+		if (ret)
+			return true;
 		ret = vblk_ring_kick_on(queue);
 	}
 	if (ret < 0)
@@ -342,7 +346,6 @@ static void vblk_queue_see_to_it(struct vblk_queue *queue)
 static bool vblk_queue_serve_locked(struct vblk_queue *queue, const struct vblk_worker *worker)
 {
 	unsigned int noio = memalloc_noio_save();
-	u64 n = queue->stats.requests;
 	bool more = false;
 
 	WRITE_ONCE(queue->server, current);
@@ -362,7 +365,6 @@ static bool vblk_queue_serve_locked(struct vblk_queue *queue, const struct vblk_
 	vblk_pins_end(&queue->pins);
 	more = more || vblk_polled_any(&queue->polled);
 	vblk_queue_see_to_it(queue);
-	vblk_kicker_update(queue, queue->stats.requests - n);
 	memalloc_noio_restore(noio);
 	return more;
 }
@@ -746,6 +748,7 @@ struct vblk_queue *vblk_queue_create(struct vblk_dev *dev, u32 index)
 	vblk_pins_init(&queue->pins);
 	INIT_LIST_HEAD(&queue->given);
 	INIT_DELAYED_WORK(&queue->later, vblk_queue_later);
+	vblk_busyloop_try(queue);
 	vblk_overflow_init(queue);
 	vblk_polled_init(queue);
 	vblk_kicker_init(queue);

@@ -14,6 +14,7 @@
 
 #include "../vringh/vring.h"
 #include "backend.h"
+#include "busyloop.h"
 #include "kicker.h"
 #include "map.h"
 #include "overflow.h"
@@ -96,8 +97,7 @@ struct vblk_queue {
 	int stalled;				/* C why @chain was taken but not begun: -ENOMEM,
 						 * -EAGAIN, -EBADMSG; 0 if it was
 						 */
-	u64 idle_since;				/* C when the ring was found empty, in ns, or 0 */
-	u64 poll_ns;				/* C for how long to look for more then */
+	struct vblk_busyloop busyloop;		/* C, its limit: D */
 	u64 charge;				/* C what it cost so far in this go, in bytes */
 	struct vblk_limits limits;		/* C of the disk, in this go */
 	bool unmappable;			/* C it was tried, and is not worth more */
@@ -146,8 +146,6 @@ struct vblk_queue {
 	bool has_at;				/* D */
 	bool big_endian;			/* D */
 
-	u32 busyloop;				/* D microseconds; the worker reads */
-
 	struct file *kick;			/* D */
 	wait_queue_head_t *kick_head;		/* D */
 	wait_queue_entry_t kick_entry;		/* D */
@@ -162,9 +160,6 @@ struct vblk_queue {
 
 /* Descriptors of a ring, at most. */
 #define VBLK_MAX_RING 32768
-
-/* Microseconds to wait for a driver instead of sleeping, at most. */
-#define VBLK_MAX_BUSYLOOP 10000U
 
 /* Under the device's mutex: does the queue's set-up have to stay as it is? */
 static inline bool vblk_queue_runs(const struct vblk_queue *queue)

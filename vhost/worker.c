@@ -21,6 +21,7 @@ static bool vblk_worker_run(void *arg)
 		return false;
 	__set_current_state(TASK_RUNNING);
 	llist_for_each_entry_safe(queue, next, llist_reverse_order(work), work) {
+		worker->has_others = queue->work.next;
 		vblk_queue_serve(queue, worker);
 		cond_resched();
 	}

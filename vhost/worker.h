@@ -13,12 +13,14 @@ struct vhost_task;
  * @queues: how many queues are attached; under the device's mutex
  * @task: the thread; constant
  * @work: the queues that have something to do; anyone adds, the thread takes
+ * @has_others: and of what it took, there are some behind the one it serves; its own
  */
 struct vblk_worker {
 	u32 id;
 	u32 queues;
 	struct vhost_task *task;
 	struct llist_head work;
+	bool has_others;
 };
 
 struct vblk_worker *vblk_worker_create(void);

@@ -513,8 +513,9 @@ TEST_F(vring, interrupts_can_be_suppressed)
 		ASSERT_EQ(0, guest_queue_file(queue, VHOST_SET_VRING_CALL, queue->call));
 		guest_signals(queue->call);
 		request.data = request_alloc(&guest, 0, 0);
+		/* Once: another time the device may still ask for the request before. */
+		drv_disable_interrupt(&queue->drv);
 		for (int n = 0; n < 100; n++) {
-			drv_disable_interrupt(&queue->drv);
 			ASSERT_EQ(0, request_add(queue, &request));
 			guest_kick(queue);
 			ASSERT_TRUE(BECOMES_TRUE(request_poll(queue)));

@@ -115,6 +115,8 @@ TEST_F(trace, requests)
 	queue = &guest.queues[0];
 	request.data = request_alloc(&guest, PAGE, 0);
 	EXPECT_EQ(VIRTIO_BLK_S_OK, request_run(queue, &request));
+	/* Who offers more before he was told is told later, of both. */
+	EXPECT_TRUE(BECOMES_TRUE(guest_count(queue, "interrupts") == 1));
 	ASSERT_EQ(0, request_add_raw(queue, &nothing, 1, 0));
 	queue->drv.desc[queue->drv.avail->ring[1]].flags = VRING_DESC_F_NEXT;
 	queue->drv.desc[queue->drv.avail->ring[1]].next = 0xffff;

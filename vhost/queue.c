@@ -199,7 +199,7 @@ static void vblk_queue_give_back_bad(struct vblk_queue *queue)
 	spin_lock_irq(&queue->done_lock);
 	queue->ended++;
 	spin_unlock_irq(&queue->done_lock);
-	vblk_ring_give(queue, &done, 1);
+	vblk_queue_give(queue, &done, 1);
 }
 
 /* Begin what @queue->chain asks for. */

@@ -179,7 +179,8 @@ TEST_F(pin, ends_when_it_is_not_used)
 	pinned = guest_count(self->queue, "pinned");
 	for (long end = now_ms() + 3000; now_ms() < end; sleep_ms(10))
 		ASSERT_TRUE(reads_well(self));
-	EXPECT_EQ(pinned, guest_count(self->queue, "pinned"));
+	/* But for the page of the header, which who notifies needs. */
+	EXPECT_GE(pinned + 1, guest_count(self->queue, "pinned"));
 	EXPECT_TRUE(BECOMES_TRUE(!guest_count(self->queue, "kept")));
 }
 

@@ -85,6 +85,39 @@ int vblk_data_copy(const struct vblk_memory *memory, struct vblk_cursor *cursor,
 	return len ? -EFAULT : 0;
 }
 
+/**
+ * vblk_data_read_kept() - copy from the driver's buffers, by pages that are kept from then on
+ * @queue: the queue
+ * @cursor: where in the buffers
+ * @to: where to
+ * @len: bytes
+ *
+ * Context: who serves the queue, in whatever memory; sleeps for nothing if that is hurried.
+ * Return: 0, or -EAGAIN if not all of them can be kept
+ */
+int vblk_data_read_kept(struct vblk_queue *queue, struct vblk_cursor cursor, void *to, u64 len)
+{
+	struct vblk_pin *pin;
+	const void *from;
+	u32 piece, part;
+	u64 guest;
+
+	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece) {
+		for (; piece; piece -= part, guest += part, to += part, len -= part) {
+			pin = vblk_pins_get(&queue->pins, queue->memory, guest,
+					    vblk_queue_gup(queue));
+			if (!pin)
+				return -EAGAIN;
+			part = min_t(u32, piece, PAGE_SIZE - offset_in_page(guest));
+			from = vblk_pin_map(pin, guest);
+			vblk_pin_copy(to, from, part);
+			kunmap_local(from);
+			vblk_pins_put(pin, false);
+		}
+	}
+	return len ? -EAGAIN : 0;
+}
+
 static void vblk_free_vecs(struct vblk_request *request)
 {
 	if (likely(request->vecs == request->inline_vecs))

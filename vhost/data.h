@@ -7,6 +7,7 @@
 #include "../vringh/vring.h"
 
 struct vblk_memory;
+struct vblk_queue;
 struct vblk_request;
 
 /**
@@ -24,6 +25,7 @@ struct vblk_cursor {
 struct vblk_cursor vblk_cursor_skip(struct vblk_cursor cursor, u64 len);
 int vblk_data_copy(const struct vblk_memory *memory, struct vblk_cursor *cursor, void *at,
 		   u64 len, bool write);
+int vblk_data_read_kept(struct vblk_queue *queue, struct vblk_cursor cursor, void *to, u64 len);
 int vblk_data_map(struct vblk_request *request, struct vblk_cursor cursor);
 int vblk_data_give(struct vblk_request *request);
 void vblk_data_drop(struct vblk_request *request);

@@ -298,7 +298,10 @@ static void vblk_take_header(struct vblk_request *request, __virtio32 type, __vi
 	request->sector = __virtio64_to_cpu(little_endian, sector);
 }
 
-/* What most drivers do: the header is in the page of the status, which is kept. */
+/*
+ * What drivers do: the header is in the page of the status, which is kept. Linux has one in
+ * 32 that is not, or not all of it.
+ */
 static bool vblk_read_kept_header(struct vblk_request *request, const struct vr_seg *seg)
 {
 	const struct vblk_pin *pin = request->status_pin;
@@ -342,17 +345,18 @@ fault:
 static noinline int vblk_read_header_slowly(struct vblk_request *request,
 					    const struct vr_chain *chain)
 {
-	const struct vblk_queue *queue = request->queue;
+	struct vblk_queue *queue = request->queue;
 	struct vblk_cursor cursor = vblk_out(chain);
 	struct virtio_blk_outhdr header;
+	int ret = 0;
 
 	if (queue->hurried)
-		return -EAGAIN;
-	if (!vblk_read_whole_header(queue->memory, chain->segs, &header) &&
-	    vblk_data_copy(queue->memory, &cursor, &header, sizeof(header), false))
-		return -EFAULT;
-	vblk_take_header(request, header.type, header.sector);
-	return 0;
+		ret = vblk_data_read_kept(queue, cursor, &header, sizeof(header));
+	else if (!vblk_read_whole_header(queue->memory, chain->segs, &header))
+		ret = vblk_data_copy(queue->memory, &cursor, &header, sizeof(header), false);
+	if (!ret)
+		vblk_take_header(request, header.type, header.sector);
+	return ret;
 }
 
 static int vblk_read_header(struct vblk_request *request, const struct vr_chain *chain)

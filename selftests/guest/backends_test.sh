@@ -163,10 +163,11 @@ regain_leg() {
 		within 60 grep -F '[2/2] [UU]' /proc/mdstat
 }
 
-# What is in flight stays there, and nothing ends.
+# What is in flight stays there, and nothing ends. A guest that began its next
+# round asks for nothing until that runs.
 stands_still() {
 	local ended
-	within 10 busy nvme || return
+	within 60 busy nvme || { echo 'nothing in flight'; return 1; }
 	sleep 1
 	ended=$(counter nvme ended)
 	sleep 3

@@ -134,10 +134,13 @@ expect 6.12 warning 125 'a WARN' sh -c "$(splat 6.12 warn)"
 expect 6.12 oops 125 'an oops' sh -c "$(splat 6.12 oops)"
 blocked='INFO: task x blocked for more than 120 seconds.'
 stuck='watchdog: BUG: soft lockup - CPU#0 stuck for 22s!'
+taken_back='Oops: int3: 0000 [#1] SMP NOPTI'
 ours=' vblk_queue_serve+0x1/0x2 [vhost_blk]'
 expect 6.12 hang 125 'a task that hangs' sh -c "$(says 1 "$blocked")"
 expect 6.12 lost 75 'a CPU that locks up' sh -c "$(says 1000 "$stuck")"
 expect 6.12 lockup 125 'a CPU that locks up in our module' sh -c "$(says 1 "$stuck" "$ours")"
+expect 6.12 lost 75 'a CPU that runs a breakpoint of none' sh -c "$(says 1 "$taken_back")"
+expect 6.12 int3 125 'a CPU that does in our module' sh -c "$(says 1 "$taken_back" "$ours")"
 expect kasan kasan 125 'a use after free' sh -c "$(splat kasan use-after-free)"
 expect kasan leak 125 'a leak' sh -c "$(splat kasan leak)"
 expect kcsan lockdep 125 'a lock taken in the wrong order' sh -c "$(splat kcsan deadlock)"

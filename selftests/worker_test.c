@@ -451,6 +451,31 @@ TEST_F(worker, does_not_interrupt_who_goes_on)
 	guest_close(&guest);
 }
 
+/*
+ * Nor is it taken for one that waits, where it waited for a few, as one whose CPU had others
+ * to run seems to. Likewise.
+ */
+TEST_F(worker, does_not_forget_who_goes_on)
+{
+	const struct guest_setup setup = { .without = FEATURE(VIRTIO_RING_F_EVENT_IDX) };
+	struct guest_queue *queue;
+	struct guest guest;
+	long at_kick = 1000;
+
+	for (int round = 0; round < 10 && at_kick >= 100; round++) {
+		ASSERT_EQ(0, guest_open(&guest, &setup));
+		ASSERT_EQ(0, guest_attach(&guest, self->disk.fd));
+		queue = &guest.queues[0];
+		ASSERT_EQ(0, guest_set_busyloop(queue, 10000));
+		ASSERT_TRUE(reads(queue, 100, false));
+		ASSERT_TRUE(reads(queue, 8, true));
+		ASSERT_TRUE(reads(queue, 1000, false));
+		at_kick = guest_count(queue, "at-kick");
+		guest_close(&guest);
+	}
+	EXPECT_GT(100, at_kick);
+}
+
 /* It could take 10 ms for each, and does for a few, to see whether it still waits. */
 TEST_F(worker, tells_who_waits)
 {

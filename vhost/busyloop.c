@@ -55,7 +55,7 @@ static void vblk_busyloop_found(struct vblk_queue *queue)
 	loop->score = (7 * loop->score + (in_time ? VBLK_BUSYLOOP_SCORES : 0)) / 8;
 	loop->since = 0;
 	if (vblk_queue_untold(queue))
-		loop->goes_on = true;
+		queue->kicker.goes_on = true;
 }
 
 /**
@@ -96,23 +96,9 @@ static void vblk_busyloop_unhold(struct vblk_queue *queue)
 	struct vblk_busyloop *loop = &queue->busyloop;
 
 	loop->hold = max3(vblk_queue_untold(queue) / 2, loop->hold / 2, 1U);
-	if (loop->hold == 1)
-		loop->goes_on = false;
 	loop->held = 0;
 	loop->since = 0;
 	vblk_ring_tell(queue);
-}
-
-/**
- * vblk_busyloop_holds() - does the driver go on without being told?
- * @queue: the queue
- *
- * Context: the worker, under the queue's mutex.
- */
-bool vblk_busyloop_holds(const struct vblk_queue *queue)
-{
-	return vblk_busyloop_limit(queue) && queue->busyloop.score >= VBLK_BUSYLOOP_SCORE &&
-	       queue->busyloop.goes_on;
 }
 
 /* Others wait for the worker, or for its CPU. */

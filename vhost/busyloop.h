@@ -18,7 +18,6 @@ struct vblk_worker;
  * @hold: how many chains are held back, until the driver is told of them
  * @held: when that began, in ns, or 0
  * @told: of how many it was told since the most were tried
- * @goes_on: it offered more though others were held back
  */
 struct vblk_busyloop {
 	u32 limit;
@@ -27,12 +26,10 @@ struct vblk_busyloop {
 	u32 hold;
 	u64 held;
 	u32 told;
-	bool goes_on;
 };
 
 void vblk_busyloop_try(struct vblk_queue *queue);
 void vblk_busyloop_adapt(struct vblk_queue *queue);
-bool vblk_busyloop_holds(const struct vblk_queue *queue);
 int vblk_busyloop_wait(struct vblk_queue *queue, const struct vblk_worker *worker);
 
 #endif /* _VBLK_BUSYLOOP_H */

@@ -63,9 +63,19 @@ void vblk_kicker_watch(struct vblk_queue *queue, bool waited)
 	struct vblk_kicker *kicker = &queue->kicker;
 
 	kicker->alone = false;
+	kicker->goes_on = false;
+	kicker->tried = false;
 	kicker->began = 0;
 	kicker->rounds = waited ? VBLK_KICKER_LONG_ROUNDS : VBLK_KICKER_ROUNDS;
 	kicker->most = kicker->rounds + kicker->rounds / 4;
+}
+
+/* The same, and see whether the driver goes on if it is not told at once. */
+static void vblk_kicker_try(struct vblk_queue *queue)
+{
+	vblk_kicker_watch(queue, false);
+	vblk_busyloop_try(queue);
+	queue->kicker.tried = true;
 }
 
 /**
@@ -75,7 +85,7 @@ void vblk_kicker_watch(struct vblk_queue *queue, bool waited)
 void vblk_kicker_init(struct vblk_queue *queue)
 {
 	init_task_work(&queue->kicker.work, vblk_kicker_work);
-	vblk_kicker_watch(queue, false);
+	vblk_kicker_try(queue);
 }
 
 /**
@@ -88,9 +98,10 @@ void vblk_kicker_exit(struct vblk_queue *queue)
 }
 
 /*
- * The worker began @n requests. Where it finds more than one at a time, most were not
- * notified of, and the driver need not be interrupted for each: better than all that could
- * be saved here. Only the worker can know, as who notifies begins what it finds at once.
+ * The worker began @n requests. Where it finds more than one at a time, or the driver goes
+ * on before it is told, most were not notified of, and it need not be interrupted for each:
+ * better than all that could be saved here. Only the worker can know, as who notifies begins
+ * what it finds at once.
  */
 static void vblk_kicker_worker_served(struct vblk_queue *queue, u64 n)
 {
@@ -105,10 +116,12 @@ static void vblk_kicker_worker_served(struct vblk_queue *queue, u64 n)
 	kicker->began += n;
 	if (!n || --kicker->rounds)
 		return;
-	if (kicker->began <= kicker->most && !vblk_busyloop_holds(queue))
+	if (kicker->began > kicker->most || kicker->goes_on)
+		vblk_kicker_watch(queue, false);
+	else if (kicker->tried || !READ_ONCE(queue->busyloop.limit))
 		kicker->alone = true;
 	else
-		vblk_kicker_watch(queue, false);
+		vblk_kicker_try(queue);
 }
 
 /**
@@ -125,12 +138,10 @@ void vblk_kicker_update(struct vblk_queue *queue, u64 n)
 	struct vblk_kicker *kicker = &queue->kicker;
 	bool welcome;
 
-	if (!queue->hurried) {
+	if (!queue->hurried)
 		vblk_kicker_worker_served(queue, n);
-	} else if (++kicker->run % VBLK_KICKER_RUN == 0) {
-		vblk_kicker_watch(queue, false);
-		vblk_busyloop_try(queue);
-	}
+	else if (++kicker->run % VBLK_KICKER_RUN == 0)
+		vblk_kicker_try(queue);
 	welcome = kicker->alone && queue->limits.nowait && READ_ONCE(vblk_at_kick) &&
 		  compat_has_task_work();
 	if (welcome != kicker->welcome)

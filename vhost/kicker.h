@@ -20,6 +20,8 @@ struct vblk_queue;
  * @rounds: how often the worker is to serve the queue until that is known
  * @began: how many requests it has begun meanwhile
  * @most: how many that may be
+ * @goes_on: meanwhile, it was offered one though the driver had not been told of another
+ * @tried: and that was tried as well as it can be
  * @run: how many have served it
  * @blkcg: the worker's cgroup, when it last served the queue
  */
@@ -30,6 +32,8 @@ struct vblk_kicker {
 	u32 rounds;
 	u64 began;
 	u64 most;
+	bool goes_on;
+	bool tried;
 	u32 run;
 	struct cgroup_subsys_state *blkcg;
 };

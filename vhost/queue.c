@@ -748,7 +748,6 @@ struct vblk_queue *vblk_queue_create(struct vblk_dev *dev, u32 index)
 	vblk_pins_init(&queue->pins);
 	INIT_LIST_HEAD(&queue->given);
 	INIT_DELAYED_WORK(&queue->later, vblk_queue_later);
-	vblk_busyloop_try(queue);
 	vblk_overflow_init(queue);
 	vblk_polled_init(queue);
 	vblk_kicker_init(queue);

@@ -37,7 +37,7 @@ void __no_kcsan vblk_stats_show(const struct vblk_queue *queue, struct seq_file 
 		   stats->bounced);
 	seq_printf(m, " at-kick=%llu polled=%llu overflows=%llu stalls=%llu", stats->at_kick,
 		   stats->polled, stats->overflows, stats->stalls);
-	seq_printf(m, " pinned=%llu unpinned=%llu kept=%llu maps=%llu\n",
+	seq_printf(m, " pinned=%llu unpinned=%llu kept=%llu maps=%llu poll-us=%u\n",
 		   stats->pins + pins->pinned, stats->unpins + pins->unpinned,
-		   pins->pinned - pins->unpinned, stats->maps);
+		   pins->pinned - pins->unpinned, stats->maps, queue->busyloop.limit);
 }

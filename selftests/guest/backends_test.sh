@@ -154,6 +154,8 @@ goes_on() {
 
 more() { [ "$(counter "$1" ended)" -gt "$2" ]; }
 
+polls_for() { [ "$(counter null poll-us)" = "$1" ]; }
+
 # --- what happens under I/O
 
 lose_leg() { mdadm --fail "${disks[raid]}" /dev/ram3 && grep -F '[2/1] [_U]' /proc/mdstat; }
@@ -208,6 +210,7 @@ for kind in "${kinds[@]}"; do
 	try "$kind is in use" goes_on "$kind"
 done
 [ $failures = 0 ] || give_up
+try 'a bridge looks for more for as long as QEMU does' polls_for 32
 try 'a leg of the mirror fails' lose_leg
 try 'the mirror goes on' goes_on raid
 try 'the leg is rebuilt' regain_leg

@@ -20,6 +20,11 @@ comes() {
 		within 60 in_guest 'disk transport'
 }
 
+# polls_for NAME US: the kernel's worker looks for more, for so long.
+polls_for() { try "$1: the worker polls for $2 us" has_limit "$2"; }
+
+has_limit() { grep -h '^vhost-blk-queue:' "/proc/$guest/fdinfo/"* | grep " running .* poll-us=$1\$"; }
+
 # serves NAME: the kernel, and it works to the end.
 serves() {
 	try "$1: the kernel serves it" is_served
@@ -91,9 +96,11 @@ test_settings() {
 	plug 'by a descriptor' "vhost=on,vhostfd=$vhost"
 	try 'by a descriptor: write through is durable' is_cached through 8
 	try 'by a descriptor: write back is not' is_cached back 0
+	polls_for 'by a descriptor' 32
 	serves 'by a descriptor'
 	local name='2 queues of 64, 2 workers that poll'
 	plug "$name" vhost=on,num-queues=2,queue-size=64,vhost-workers=2,poll-us=20
+	polls_for "$name" 20
 	serves "$name"
 }
 

@@ -30,6 +30,7 @@ struct vhost_vring_worker {
 
 #define DEVICE_QUEUES	256
 #define DEVICE_WORKERS	256
+#define DEVICE_POLL_US	32	/* for which QEMU polls, too */
 
 /* What is between the bridge and the kernel; 0 or more, or minus an error. */
 struct kernel_ops {

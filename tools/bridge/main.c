@@ -40,7 +40,7 @@ static const char usage[] =
 	"      --num-queues N        offer N queues, 1 to 256 (256)\n"
 	"      --workers N           threads to serve them with, 1 to 256 (1)\n"
 	"      --poll-us N           microseconds that these look for more before they\n"
-	"                            sleep, 0 to 10000 (0)\n"
+	"                            sleep, 0 to 10000 (32)\n"
 	"      --once                end when the first frontend leaves\n"
 	"      --log-level LEVEL     error, info or debug (info)\n"
 	"      --print-capabilities  tell management software what this is\n"
@@ -210,7 +210,8 @@ static void parse(struct options *options, int argc, char **argv)
 	*options = (struct options) {
 		.fd = -1,
 		.blk_fd = -1,
-		.device = { .kernel = &kernel_ops, .queues = DEVICE_QUEUES, .workers = 1 },
+		.device = { .kernel = &kernel_ops, .queues = DEVICE_QUEUES, .workers = 1,
+			    .poll_us = DEVICE_POLL_US },
 	};
 	/* "Backend program conventions": with it, others should be ignored. */
 	for (int i = 1; i < argc; i++) {

@@ -62,20 +62,27 @@ FIXTURE_TEARDOWN(kicker)
 	set_parameter("poll_disk", 0);
 }
 
-/* Show the device a request, the @n-th of those in flight. */
-static int add(SELF *self, unsigned int n, __u32 type, __u64 data, __u32 len)
+/* Show the device a request, with header and status there. */
+static int add_at(SELF *self, __u64 head, __u64 status, struct virtio_blk_outhdr header,
+		  __u64 data, __u32 len)
 {
-	const struct virtio_blk_outhdr header = { .type = type, .sector = n * PAGE / SECTOR };
-	const __u64 head = HEADERS + n * HEADER, status = STATUSES + n;
 	const struct drv_buf bufs[] = { { head, HEADER }, { data, len }, { status, 1 } };
 	const struct drv_buf flush[] = { { head, HEADER }, { status, 1 } };
+	const bool out = header.type == VIRTIO_BLK_T_OUT;
 
 	guest_put(&self->guest, head, &header, HEADER);
 	guest_set(&self->guest, status, STATUS_NONE, 1);
-	if (type == VIRTIO_BLK_T_FLUSH)
+	if (header.type == VIRTIO_BLK_T_FLUSH)
 		return request_add_raw(self->queue, flush, 1, 1);
-	return request_add_raw(self->queue, bufs, 1 + (type == VIRTIO_BLK_T_OUT),
-			       2 - (type == VIRTIO_BLK_T_OUT));
+	return request_add_raw(self->queue, bufs, 1 + out, 2 - out);
+}
+
+/* The @n-th of those in flight. */
+static int add(SELF *self, unsigned int n, __u32 type, __u64 data, __u32 len)
+{
+	const struct virtio_blk_outhdr header = { .type = type, .sector = n * PAGE / SECTOR };
+
+	return add_at(self, HEADERS + n * HEADER, STATUSES + n, header, data, len);
 }
 
 static int add_read(SELF *self, unsigned int n)
@@ -248,14 +255,10 @@ static bool reads_with_header_at(SELF *self, __u64 head)
 {
 	const struct virtio_blk_outhdr header = { .type = VIRTIO_BLK_T_IN };
 	const __u64 status = head + HEADER;
-	const struct drv_buf bufs[] = { { head, HEADER }, { DATA, PAGE }, { status, 1 } };
+	int ret = add_at(self, head, status, header, DATA, PAGE);
 
-	guest_put(&self->guest, head, &header, HEADER);
-	guest_set(&self->guest, status, STATUS_NONE, 1);
-	if (request_add_raw(self->queue, bufs, 1, 2))
-		return false;
 	guest_kick(self->queue);
-	return !request_wait_all(self->queue) &&
+	return !ret && !request_wait_all(self->queue) &&
 	       guest_is(&self->guest, status, VIRTIO_BLK_S_OK, 1);
 }
 

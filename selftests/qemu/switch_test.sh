@@ -230,6 +230,18 @@ take_turns() {
 	echo "$(turned) turns"
 }
 
+# QEMU's thread is stopped 19 of 20 ms, if it is busy, wherever it is then: it may be about
+# to begin requests of a queue that is given away meanwhile.
+hinder_thread() {
+	local all=/sys/fs/cgroup group=/sys/fs/cgroup/qemu
+	mkdir -p "$group"/thread && echo "$guest" >"$group"/cgroup.procs &&
+		echo threaded >"$group"/thread/cgroup.type &&
+		echo +cpu >"$all"/cgroup.subtree_control && echo +cpu >"$group"/cgroup.subtree_control &&
+		qmp query-iothreads >"$answer" &&
+		sed -nE 's/.*"thread-id": ([0-9]+).*/\1/p' "$answer" >"$group"/thread/cgroup.threads &&
+		echo 1000 20000 >"$group"/thread/cpu.max
+}
+
 # How long queues took to be handed over: to the kernel at once; back, when what it took
 # is done.
 times() {
@@ -270,6 +282,7 @@ try 'leaves its QEMU' leaves
 ends "$guest" 20
 start "${port[@]}" -incoming "file:$scratch/state"
 survive 'arrives at another' arrives
+[ ${#threads[@]} = 0 ] || try 'its thread is hindered' hinder_thread
 try "takes $turns turns" take_turns
 try 'fio verified all that it wrote' end_fio
 try 'what was written before all that is still there' still_there

@@ -6,8 +6,10 @@ monitor long, and sees each time who serves them.
 """
 
 import json
+import random
 import socket
 import sys
+import time
 
 DEVICE = '/machine/peripheral/main/virtio-backend'
 BITMAP = {'node': 'disk', 'name': 'turns'}
@@ -44,6 +46,11 @@ class Monitor:
         self.run('block_set_io_throttle', {'id': DEVICE, 'iops': iops, **limits})
 
 
+def serve_a_while():
+    """QEMU does, and is in the middle of it when the next turn comes."""
+    time.sleep(random.uniform(0, 0.02))
+
+
 def take_turns(monitor):
     monitor.run('stop')
     monitor.expect('off: a guest that does not run')
@@ -51,10 +58,12 @@ def take_turns(monitor):
     monitor.expect('on')
     monitor.throttle(100000)
     monitor.expect('off: throttling')
+    serve_a_while()
     monitor.throttle(0)
     monitor.expect('on')
     monitor.run('block-dirty-bitmap-add', BITMAP)
     monitor.expect('off: a dirty bitmap')
+    serve_a_while()
     monitor.run('block-dirty-bitmap-remove', BITMAP)
     monitor.expect('on')
 

@@ -364,6 +364,22 @@ TEST_F(kicker, begins_what_the_worker_would_find_on_a_disk_that_interrupts)
 	EXPECT_TRUE(begins_what_the_worker_would_find(self, &slow));
 }
 
+/* The worker looks 16 times each time that it does: after 1024, 2048, 4096 and so on. */
+TEST_F(kicker, is_looked_at_ever_less_often)
+{
+	long taken, begun;
+
+	ASSERT_EQ(0, begin(self, &disk));
+	taken = guest_count(self->queue, "taken");
+	begun = at_kick(self);
+	for (int i = 0; i < 7000; i++)
+		ASSERT_TRUE(reads(self));
+	taken = guest_count(self->queue, "taken") - taken;
+	begun = at_kick(self) - begun;
+	EXPECT_LE(2 * PAUSE, taken - begun);
+	EXPECT_GE(4 * PAUSE, taken - begun);
+}
+
 TEST_F(kicker, polls_the_disk)
 {
 	long before;

@@ -20,13 +20,18 @@
 #include "queue.h"
 
 /*
- * How often the worker serves a queue until it is known whether requests come alone, the
- * same after one who notified had to wait, which has its guest wait, and after how many that
- * came alone to look again.
+ * How often the worker serves a queue until it is known whether requests come alone, and the
+ * same after one who notified had to wait, which has its guest wait.
  */
 #define VBLK_KICKER_ROUNDS 16
 #define VBLK_KICKER_LONG_ROUNDS 4096
+
+/*
+ * After how many that came alone to look again, which takes longer than to go on: twice as
+ * many each time that they still did, up to so many.
+ */
 #define VBLK_KICKER_RUN 1024
+#define VBLK_KICKER_LONG_RUN 16384
 
 static bool vblk_at_kick = true;
 module_param_named(at_kick, vblk_at_kick, bool, 0644);
@@ -85,6 +90,7 @@ static void vblk_kicker_try(struct vblk_queue *queue)
 void vblk_kicker_init(struct vblk_queue *queue)
 {
 	init_task_work(&queue->kicker.work, vblk_kicker_work);
+	queue->kicker.run = VBLK_KICKER_RUN;
 	vblk_kicker_try(queue);
 }
 
@@ -116,12 +122,26 @@ static void vblk_kicker_worker_served(struct vblk_queue *queue, u64 n)
 	kicker->began += n;
 	if (!n || --kicker->rounds)
 		return;
-	if (kicker->began > kicker->most || kicker->goes_on)
+	if (kicker->began > kicker->most || kicker->goes_on) {
+		kicker->run = VBLK_KICKER_RUN;
 		vblk_kicker_watch(queue, false);
-	else if (kicker->tried || !READ_ONCE(queue->busyloop.limit))
+	} else if (kicker->tried || !READ_ONCE(queue->busyloop.limit)) {
 		kicker->alone = true;
-	else
+		kicker->left = kicker->run;
+	} else {
 		vblk_kicker_try(queue);
+	}
+}
+
+/* One more came alone, as far as can be seen without the worker. */
+static void vblk_kicker_served(struct vblk_queue *queue)
+{
+	struct vblk_kicker *kicker = &queue->kicker;
+
+	if (--kicker->left)
+		return;
+	kicker->run = min(2 * kicker->run, VBLK_KICKER_LONG_RUN);
+	vblk_kicker_try(queue);
 }
 
 /**
@@ -140,8 +160,8 @@ void vblk_kicker_update(struct vblk_queue *queue, u64 n)
 
 	if (!queue->hurried)
 		vblk_kicker_worker_served(queue, n);
-	else if (++kicker->run % VBLK_KICKER_RUN == 0)
-		vblk_kicker_try(queue);
+	else
+		vblk_kicker_served(queue);
 	welcome = kicker->alone && queue->limits.nowait && READ_ONCE(vblk_at_kick) &&
 		  compat_has_task_work();
 	if (welcome != kicker->welcome)

@@ -22,7 +22,8 @@ struct vblk_queue;
  * @most: how many that may be
  * @goes_on: meanwhile, it was offered one though the driver had not been told of another
  * @tried: and that was tried as well as it can be
- * @run: how many have served it
+ * @left: how many may yet serve it until the worker looks again
+ * @run: and how many the next time
  * @blkcg: the worker's cgroup, when it last served the queue
  */
 struct vblk_kicker {
@@ -34,6 +35,7 @@ struct vblk_kicker {
 	u64 most;
 	bool goes_on;
 	bool tried;
+	u32 left;
 	u32 run;
 	struct cgroup_subsys_state *blkcg;
 };

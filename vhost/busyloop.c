@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A worker that looks for more before it sleeps, for as long as the VMM allows, where lately
- * there was more in that time at least every fourth time.
+ * that took a quarter of that time for each chain that it found, on average: to look for longer
+ * would cost more of the CPU than to sleep and to be woken.
  *
  * While it looks, the driver need not be told at once of what was given back, if it goes on
  * without: where the disk is fast it would be interrupted for each request, and be kept from
@@ -17,9 +18,9 @@
 #include "ring.h"
 #include "worker.h"
 
-/* The score if there was more each time, and the one from which on it is looked for. */
-#define VBLK_BUSYLOOP_SCORES 256
-#define VBLK_BUSYLOOP_SCORE 64
+/* The part of that time, and of how many chains the average is. */
+#define VBLK_BUSYLOOP_PART 4
+#define VBLK_BUSYLOOP_LATELY 64
 
 /*
  * How many chains are held back at most, and of how many the driver is told, if fewer are,
@@ -50,10 +51,15 @@ void vblk_busyloop_try(struct vblk_queue *queue)
 static void vblk_busyloop_found(struct vblk_queue *queue)
 {
 	struct vblk_busyloop *loop = &queue->busyloop;
-	bool in_time = ktime_get_ns() - loop->since <= vblk_busyloop_limit(queue);
 
-	loop->score = (7 * loop->score + (in_time ? VBLK_BUSYLOOP_SCORES : 0)) / 8;
+	loop->waited += min(ktime_get_ns() - loop->since, vblk_busyloop_limit(queue));
 	loop->since = 0;
+	loop->found += queue->stats.requests - loop->requests;
+	loop->requests = queue->stats.requests;
+	if (loop->found >= VBLK_BUSYLOOP_LATELY) {
+		loop->waited /= 2;
+		loop->found /= 2;
+	}
 	if (vblk_queue_untold(queue))
 		queue->kicker.goes_on = true;
 }
@@ -144,7 +150,7 @@ int vblk_busyloop_wait(struct vblk_queue *queue, const struct vblk_worker *worke
 		return 0;
 	now = ktime_get_ns();
 	loop->since = loop->since ?: now;
-	if (loop->score < VBLK_BUSYLOOP_SCORE)
+	if (loop->waited > loop->found * limit / VBLK_BUSYLOOP_PART)
 		return 0;
 	vblk_busyloop_hold(queue, now);
 	vblk_pins_end(&queue->pins);

@@ -14,7 +14,9 @@ struct vblk_worker;
  * struct vblk_busyloop - a worker that looks for more before it sleeps
  * @limit: for how long at most, in microseconds; the owner's to set
  * @since: when the ring was found empty, in ns, or 0 if it was not
- * @score: how often there was more in that time, lately, of 256 times
+ * @waited: for how long it was so lately, in ns, but for what is over the limit
+ * @found: how many chains were there then
+ * @requests: the queue's counter, up to those
  * @hold: how many chains are held back, until the driver is told of them
  * @held: when that began, in ns, or 0
  * @told: of how many it was told since the most were tried
@@ -22,7 +24,9 @@ struct vblk_worker;
 struct vblk_busyloop {
 	u32 limit;
 	u64 since;
-	u32 score;
+	u64 waited;
+	u64 found;
+	u64 requests;
 	u32 hold;
 	u64 held;
 	u32 told;

@@ -208,7 +208,7 @@ qemu: tools | build
 ##   make bench        all of these, beside io_uring, libaio, QEMU and vhost-scsi:
 ##   make bench-insn   instructions of the host per request, and where they are
 ##   make bench-ring   times, in turns
-##   make bench-guest  fio in a guest, in turns (ROUNDS=5; CELLS=all for all depths and sizes)
+##   make bench-guest  fio in a guest, in turns (ROUNDS=5; CELLS=all, or some of that: 4k-randread)
 ##   make fuzz         its fuzzers for as long as it takes (EXECUTIONS=1000000000)
 ##   make fuzz-bridge  the bridge's, with connections of hostile VMMs (CONNECTIONS=10000000)
 ##   make test-module  the self tests in boxes of all kernels (KERNEL=NAME for one);
@@ -248,7 +248,7 @@ bench: bench-insn bench-ring bench-guest
 bench-insn bench-ring: bench-%: tools
 	@tools/bench/compare $* $(KERNEL)
 bench-guest: guest-kernel
-	@tools/bench/guest $(if $(CELLS),$(CELLS),some) $(KERNEL)
+	@tools/bench/guest "$(or $(CELLS),some paced)" $(KERNEL)
 
 MINUTES ?= 60
 .PHONY: soak

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # What the comparisons share. Who has it has ratios(), what is compared in the end: lines
-# "NAME CELL OURS THEIRS [TARGET]". A CELL * is the one in which OURS does worst, of several
-# THEIRS with | between them the best counts; without TARGET the ratio is to be 1 or better,
-# if that is none, it has none.
+# "NAME CELL OURS THEIRS [TARGET [FIGURE]]". A CELL * is the one in which OURS does worst, of
+# several THEIRS with | between them the best counts; without TARGET the ratio is to be 1 or
+# better, if that is none, it has none; FIGURE is that of the first table, or another one.
 
 set -euo pipefail
 top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
@@ -22,14 +22,23 @@ until_there() {
 # Memory that is shared is in huge pages as well, for who asks for them.
 allow_huge_pages() { echo advise >/sys/kernel/mm/transparent_hugepage/shmem_enabled; }
 
-# start_daemon DISK SOCKET [THREAD-OPTIONS]: a disk as QEMU's daemon serves it, which is as
-# lean as it can be set up; its process in $daemon.
-start_daemon() {
-	qemu-storage-daemon --object "iothread,id=thread${3-}" \
-		--blockdev "driver=host_device,node-name=disk,filename=$1,cache.direct=on,aio=io_uring" \
-		--export "type=vhost-user-blk,id=export,node-name=disk,iothread=thread,addr.type=unix,addr.path=$2,writable=on,num-queues=2" &
+# ran NAME COMMAND...: for the report.
+ran() { echo "ran $1 ${*:2}"; }
+
+# begin NAME COMMAND...: in the background, its process in $begun, and in the report.
+begin() {
+	ran "$@"
+	"${@:2}" &
 	# shellcheck disable=SC2034 # for those who read this file
-	daemon=$!
+	begun=$!
+}
+
+# start_daemon DISK SOCKET [THREAD-OPTIONS]: a disk as QEMU's daemon serves it, which is as
+# lean as it can be set up; its process in $begun.
+start_daemon() {
+	begin qemu-storage-daemon qemu-storage-daemon --object "iothread,id=thread${3-}" \
+		--blockdev "driver=host_device,node-name=disk,filename=$1,cache.direct=on,aio=io_uring" \
+		--export "type=vhost-user-blk,id=export,node-name=disk,iothread=thread,addr.type=unix,addr.path=$2,writable=on,num-queues=2"
 	until_there "$2"
 }
 

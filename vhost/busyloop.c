@@ -20,7 +20,7 @@
 
 /* The part of that time, and of how many chains the average is. */
 #define VBLK_BUSYLOOP_PART 4
-#define VBLK_BUSYLOOP_LATELY 64
+#define VBLK_BUSYLOOP_LATELY 64ULL
 
 /*
  * How many chains are held back at most, and of how many the driver is told, if fewer are,
@@ -54,7 +54,8 @@ static void vblk_busyloop_found(struct vblk_queue *queue)
 
 	loop->waited += min(ktime_get_ns() - loop->since, vblk_busyloop_limit(queue));
 	loop->since = 0;
-	loop->found += queue->stats.requests - loop->requests;
+	/* Who notified may have begun any number meanwhile. */
+	loop->found += min(queue->stats.requests - loop->requests, VBLK_BUSYLOOP_LATELY);
 	loop->requests = queue->stats.requests;
 	if (loop->found >= VBLK_BUSYLOOP_LATELY) {
 		loop->waited /= 2;

@@ -364,8 +364,9 @@ static void vblk_ring_break_locked(struct vblk_queue *queue, int err)
 {
 	if (queue->state != VBLK_RUNNING)
 		return;
-	queue->state = VBLK_BROKEN;
+	/* First, for whoever sees the state to find it. */
 	trace_vblk_queue_broken(queue, err, err == -EPROTO ? queue->chain.fault : VR_NO_FAULT);
+	queue->state = VBLK_BROKEN;
 	if (queue->err)
 		eventfd_signal(queue->err);
 }

@@ -48,6 +48,44 @@ static int fail_memory(int percent)
 	return ret;
 }
 
+/*
+ * A kernel that counts what is allocated allocates memory for that as well, and warns of it
+ * if it gets none: where the code of that begins, and the next.
+ */
+static void find_counting(unsigned long *begin, unsigned long *end)
+{
+	FILE *file = fopen("/proc/kallsyms", "r");
+	char line[256], *name;
+
+	*begin = 0;
+	*end = 0;
+	while (file && !*end && fgets(line, sizeof(line), file)) {
+		unsigned long at = strtoul(line, &name, 16);
+
+		if (!strcmp(name, " t alloc_tagging_slab_alloc_hook\n"))
+			*begin = at;
+		else if (*begin && at > *begin)
+			*end = at;
+	}
+	if (file)
+		fclose(file);
+}
+
+static int spare_the_count(const char *fault)
+{
+	unsigned long begin, end;
+	char path[128];
+	int ret;
+
+	find_counting(&begin, &end);
+	if (!begin)
+		return 0;
+	snprintf(path, sizeof(path), DEBUGFS "/%s/reject-start", fault);
+	ret = write_file(path, "%#lx", begin);
+	snprintf(path, sizeof(path), DEBUGFS "/%s/reject-end", fault);
+	return ret ?: write_file(path, "%#lx", end);
+}
+
 /* NULL, or why allocations cannot fail. */
 static const char *set_up_faults(void)
 {
@@ -62,6 +100,8 @@ static const char *set_up_faults(void)
 		for (unsigned int j = 0; j < ARRAY_SIZE(rows); j++)
 			if (set_fault(faults[i], rows[j].name, rows[j].value))
 				return "this kernel fails allocations in another way";
+		if (spare_the_count(faults[i]))
+			return "this kernel cannot spare those that it counts with";
 	}
 	return set_fault("fail_page_alloc", "min-order", 0) ? "only large pages can fail" : NULL;
 }

@@ -30,80 +30,79 @@ static const char *const faults[] = { "failslab", "fail_page_alloc" };
  * Allocations that fail
  */
 
-static int set_fault(const char *fault, const char *name, int value)
+static int set_fault(const char *fault, const char *name, const char *value)
 {
 	char path[128];
 
 	snprintf(path, sizeof(path), DEBUGFS "/%s/%s", fault, name);
-	return write_file(path, "%d", value);
+	return write_file(path, "%s", value);
 }
 
 /* Those of the threads that were told to fail do so: in so many of 100 cases. */
 static int fail_memory(int percent)
 {
+	char value[16];
 	int ret = 0;
 
+	snprintf(value, sizeof(value), "%d", percent);
 	for (unsigned int i = 0; !ret && i < ARRAY_SIZE(faults); i++)
-		ret = set_fault(faults[i], "probability", percent);
+		ret = set_fault(faults[i], "probability", value);
 	return ret;
 }
 
 /*
  * A kernel that counts what is allocated allocates memory for that as well, and warns of it
- * if it gets none: where the code of that begins, and the next.
+ * if it gets none: where the code of that begins, and the next. Both are "0" if there is none.
  */
-static void find_counting(unsigned long *begin, unsigned long *end)
+static void find_counting(char begin[32], char end[32])
 {
 	FILE *file = fopen("/proc/kallsyms", "r");
+	unsigned long at, first = 0, behind = 0;
 	char line[256], *name;
 
-	*begin = 0;
-	*end = 0;
-	while (file && !*end && fgets(line, sizeof(line), file)) {
-		unsigned long at = strtoul(line, &name, 16);
-
+	while (file && !behind && fgets(line, sizeof(line), file)) {
+		at = strtoul(line, &name, 16);
 		if (!strcmp(name, " t alloc_tagging_slab_alloc_hook\n"))
-			*begin = at;
-		else if (*begin && at > *begin)
-			*end = at;
+			first = at;
+		else if (first && at > first)
+			behind = at;
 	}
 	if (file)
 		fclose(file);
+	snprintf(begin, 32, "%#lx", first);
+	snprintf(end, 32, "%#lx", behind);
 }
 
-static int spare_the_count(const char *fault)
+static int spare_the_count(void)
 {
-	unsigned long begin, end;
-	char path[128];
-	int ret;
+	char begin[32], end[32];
+	int ret = 0;
 
-	find_counting(&begin, &end);
-	if (!begin)
-		return 0;
-	snprintf(path, sizeof(path), DEBUGFS "/%s/reject-start", fault);
-	ret = write_file(path, "%#lx", begin);
-	snprintf(path, sizeof(path), DEBUGFS "/%s/reject-end", fault);
-	return ret ?: write_file(path, "%#lx", end);
+	find_counting(begin, end);
+	for (unsigned int i = 0; !ret && strcmp(begin, "0") && i < ARRAY_SIZE(faults); i++)
+		ret = set_fault(faults[i], "reject-start", begin) ?:
+		      set_fault(faults[i], "reject-end", end);
+	return ret;
 }
 
 /* NULL, or why allocations cannot fail. */
 static const char *set_up_faults(void)
 {
-	static const struct { const char *name; int value; } rows[] = {
-		{ "probability", 0 }, { "interval", 1 }, { "times", -1 }, { "verbose", 0 },
-		{ "task-filter", 1 }, { "ignore-gfp-wait", 0 },
+	static const struct { const char *name, *value; } rows[] = {
+		{ "probability", "0" }, { "interval", "1" }, { "times", "-1" }, { "verbose", "0" },
+		{ "task-filter", "1" }, { "ignore-gfp-wait", "0" },
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(faults); i++) {
-		if (set_fault(faults[i], "probability", 0))
+		if (set_fault(faults[i], "probability", "0"))
 			return "n/a: this kernel cannot fail allocations";
 		for (unsigned int j = 0; j < ARRAY_SIZE(rows); j++)
 			if (set_fault(faults[i], rows[j].name, rows[j].value))
 				return "this kernel fails allocations in another way";
-		if (spare_the_count(faults[i]))
-			return "this kernel cannot spare those that it counts with";
 	}
-	return set_fault("fail_page_alloc", "min-order", 0) ? "only large pages can fail" : NULL;
+	if (spare_the_count())
+		return "this kernel cannot spare those that it counts with";
+	return set_fault("fail_page_alloc", "min-order", "0") ? "only large pages can fail" : NULL;
 }
 
 static bool is_worker(const char *comm)

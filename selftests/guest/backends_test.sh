@@ -141,7 +141,7 @@ said_or_gone() { grep -qx "$1" "$words" || gone "$guest"; }
 
 # counter KIND NAME: a number that the module counts for a disk's queue.
 counter() {
-	sed -n "/^vhost-blk-queue:/s/.* $2=\([0-9]*\).*/\1/p" "/proc/${bridges[$1]}/fdinfo"/* 2>/dev/null
+	queues_of "${bridges[$1]}" | sed -n "s/.* $2=\([0-9]*\).*/\1/p"
 }
 
 busy() { [ "$(counter "$1" taken)" != "$(counter "$1" ended)" ]; }

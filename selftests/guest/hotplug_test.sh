@@ -25,7 +25,7 @@ verified() { in_guest "touch /run/stop; wait \$fio || { tail -n 5 /run/fio; fals
 
 # Requests of the guest came by each queue.
 used_all_queues() {
-	grep -h '^vhost-blk-queue' /proc/"$stays"/fdinfo/* |
+	queues_of "$stays" |
 		awk -v "queues=$queues" '{ print } / taken=[1-9]/ { n++ } END { exit n != queues }'
 }
 

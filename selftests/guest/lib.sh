@@ -69,6 +69,9 @@ unused() { [ "$(cat /sys/module/vhost_blk/refcnt)" = 0 ]; }
 # The module serves the disk of a guest: nobody else has the device open.
 is_served() { ! unused; }
 
+# queues_of PROCESS: what the module says of its devices' queues, a line each.
+queues_of() { grep -h '^vhost-blk-queue:' "/proc/$1/fdinfo/"* 2>/dev/null; }
+
 # --- guests that are boxes
 
 # if_it_ran STATUS: of a guest that is a box. If its emulation failed, so did all of this.

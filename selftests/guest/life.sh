@@ -59,11 +59,11 @@ make_busy() {
 # The bridge's device has requests that were taken and not yet given back. fio may
 # take long to start.
 in_flight() {
-	within 60 is_in_flight || { grep -h '^vhost-blk-queue' /proc/"$bridge"/fdinfo/*; return 1; }
+	within 60 is_in_flight || { queues_of "$bridge"; return 1; }
 }
 
 is_in_flight() {
-	grep -h '^vhost-blk-queue' /proc/"$bridge"/fdinfo/* |
+	queues_of "$bridge" |
 		awk '{ for (i = 1; i <= NF; i++) if (split($i, s, "=") == 2) n[s[1]] += s[2] }
 			END { exit n["taken"] == n["given"] }'
 }

@@ -23,7 +23,7 @@ comes() {
 # polls_for NAME US: the kernel's worker looks for more, for so long.
 polls_for() { try "$1: the worker polls for $2 us" has_limit "$2"; }
 
-has_limit() { grep -h '^vhost-blk-queue:' "/proc/$guest/fdinfo/"* | grep " running .* poll-us=$1\$"; }
+has_limit() { queues_of "$guest" | grep " running .* poll-us=$1\$"; }
 
 # serves NAME: the kernel, and it works to the end.
 serves() {

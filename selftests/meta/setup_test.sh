@@ -40,6 +40,16 @@ small_disk() {
 		"$1/tools/vm/kernel" get 6.1' test "$top"
 }
 
+# A step that is a function of ours, as most are.
+failing_step() {
+	# shellcheck disable=SC2016
+	bash -c '
+		. "$1/tools/vm/lib.sh"
+		part() { echo "last words" && false; }
+		parts() { step "a part" part; }
+		entry thing 1 parts' test "$top"
+}
+
 # The maker of an entry is killed in the middle; the next one starts afresh.
 killed() {
 	bash -c '
@@ -97,12 +107,14 @@ half_published() {
 }
 
 export top scratch
-export -f full_disk small_disk killed without nobody bare_machine half_published
+export -f full_disk small_disk failing_step killed without nobody bare_machine half_published
 expect 'no network' 'mirror cannot be reached' unshare -n "$kernel" get 6.1
 expect 'a mirror that does not answer' 'mirror cannot be reached' \
 	env http_proxy=http://127.0.0.1:9 "$kernel" get 6.1
 expect 'a disk that fills up' 'the disk is full: free some space' full_disk
 expect 'a disk that is too small' 'needs [0-9]+ MB in .*which has [0-9]+ MB free' small_disk
+expect 'a step that fails: its last words, once' \
+	'^[a-z]+: a part failed: last words \(all of it in [^()]*\)$' failing_step
 expect 'a maker that is killed' 'thing was made whole' killed
 expect 'a package that is missing' "'mmdebstrap' is missing: run 'make tools'" \
 	without mmdebstrap "$kernel" get 6.1

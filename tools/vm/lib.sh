@@ -97,7 +97,7 @@ tick() {
 # is missing, MAKER makes it in an empty directory, $tmp, which takes its place
 # in the cache, $final, in one rename: what is in the cache is whole.
 entry() {
-	local name=$1 space=$2 free
+	local name=$1 space=$2 free depth
 	shift 2
 	final=$cache/$name log=$cache/$name.log tmp=
 	trap clean_up EXIT
@@ -116,7 +116,9 @@ entry() {
 		rm -rf "$tmp"
 		mkdir "$tmp"
 		: >"$log"
-		trap 'die "$name cannot be made: $(cause "$log")"' ERR
+		depth=$BASH_SUBSHELL
+		# Of what fails in a step, step() says it.
+		trap '[ $BASH_SUBSHELL != $depth ] || die "$name cannot be made: $(cause "$log")"' ERR
 		"$@"
 		mv "$tmp" "$final"
 		tmp=

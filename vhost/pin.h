@@ -84,10 +84,17 @@ struct vblk_pin *vblk_pins_add_again(struct vblk_pins *pins, const struct vblk_m
 long vblk_pin_pages_of(struct mm_struct *mm, unsigned long user, unsigned long nr,
 		       unsigned int flags, struct page **pages);
 
-/* Does @page follow @before by @nr? */
+/* Does @page follow @before by @nr, in memory and in the memory's map? */
 static inline bool vblk_page_follows(struct page *page, struct page *before, u32 nr)
 {
-	/* Numbers may be kept with flags that anyone may change, but stay the same. */
+	if (page != before + nr)
+		return false;
+	if (IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP))
+		return true;
+	/*
+	 * Each section has a map of its own, and two of those may follow each other by chance.
+	 * Numbers are kept with flags there, that anyone may change, but stay the same.
+	 */
 	return data_race(page_to_pfn(page) == page_to_pfn(before) + nr);
 }
 

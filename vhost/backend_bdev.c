@@ -245,7 +245,7 @@ static void vblk_bdev_execute(const struct vblk_backend *backend, struct vblk_re
 {
 	/* Hold it until all is submitted. */
 	atomic_set(&request->bios_left, 1);
-	if (request->type == VIRTIO_BLK_T_IN || request->type == VIRTIO_BLK_T_OUT)
+	if (vblk_request_is_rw(request))
 		vblk_bdev_rw(backend, request);
 	else
 		vblk_bdev_manage(backend, request);

@@ -262,8 +262,8 @@ static int vblk_begin_ranges(struct vblk_request *request, const struct vr_chain
 }
 
 /*
- * Types of requests, the feature that makes the driver have them, and whether to begin one
- * copies from or to the driver's buffers.
+ * Types of requests that are not to read or write, the feature that makes the driver have
+ * them, and whether to begin one copies from or to the driver's buffers.
  */
 static const struct vblk_type {
 	u32 type;
@@ -271,8 +271,6 @@ static const struct vblk_type {
 	int (*begin)(struct vblk_request *request, const struct vr_chain *chain);
 	bool copies;
 } vblk_types[] = {
-	{ VIRTIO_BLK_T_IN, 0, vblk_begin_rw },
-	{ VIRTIO_BLK_T_OUT, 0, vblk_begin_rw },
 	{ VIRTIO_BLK_T_FLUSH, 0, vblk_begin_flush },
 	{ VIRTIO_BLK_T_GET_ID, 0, vblk_begin_get_id, true },
 	{ VIRTIO_BLK_T_DISCARD, BIT_ULL(VIRTIO_BLK_F_DISCARD), vblk_begin_ranges, true },
@@ -373,22 +371,29 @@ static u64 vblk_data_len(const struct vr_chain *chain)
 	return max(chain->out_len - sizeof(struct virtio_blk_outhdr), chain->in_len - 1);
 }
 
-/* Read the header, and let the type's own function begin. */
+/* Let the type's own function begin. */
+static noinline int vblk_begin_other(struct vblk_request *request, const struct vr_chain *chain)
+{
+	const struct vblk_queue *queue = request->queue;
+	const struct vblk_type *row = vblk_find_type(request->type, queue->features);
+
+	if (!row)
+		return vblk_say(request, VIRTIO_BLK_S_UNSUPP);
+	return queue->hurried && row->copies ? -EAGAIN : row->begin(request, chain);
+}
+
+/* Read the header, and begin what it asks for. */
 static int vblk_begin(struct vblk_request *request, const struct vr_chain *chain)
 {
-	struct vblk_queue *queue = request->queue;
-	const struct vblk_type *row;
 	int ret;
 
 	ret = vblk_read_header(request, chain);
-	if (ret)
+	if (unlikely(ret))
 		return ret == -EAGAIN ? ret : vblk_say(request, VIRTIO_BLK_S_IOERR);
-	row = vblk_find_type(request->type, queue->features);
-	if (!row)
-		return vblk_say(request, VIRTIO_BLK_S_UNSUPP);
-	if (queue->hurried && (row->copies || vblk_data_len(chain) > VBLK_KICKER_BYTES))
+	if (request->queue->hurried && vblk_data_len(chain) > VBLK_KICKER_BYTES)
 		return -EAGAIN;
-	return row->begin(request, chain);
+	return likely(vblk_request_is_rw(request)) ? vblk_begin_rw(request, chain) :
+						      vblk_begin_other(request, chain);
 }
 
 /**

@@ -104,6 +104,11 @@ struct vblk_request {
 	struct vblk_pin *pins[VBLK_INLINE_VECS];
 };
 
+static inline bool vblk_request_is_rw(const struct vblk_request *request)
+{
+	return request->type == VIRTIO_BLK_T_IN || request->type == VIRTIO_BLK_T_OUT;
+}
+
 static inline bool vblk_request_writes(const struct vblk_request *request)
 {
 	return request->type != VIRTIO_BLK_T_IN;

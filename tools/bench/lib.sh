@@ -45,9 +45,10 @@ start_daemon() {
 # results NAME: where what comes of it is, on the host and in the box.
 results() { echo "$top/build/box/$1"; }
 
-# run_in_box NAME KERNEL MODE BOX-OPTION...: the same command in a box of that kernel.
+# run_in_box NAME KERNEL ARGUMENTS BOX-OPTION...: the same command in a box of that kernel.
 run_in_box() {
-	"$top/tools/vm/box" run "${@:4}" -o "$(results "$1")" "$2" "$top/tools/bench/${0##*/}" "$3"
+	# shellcheck disable=SC2086 # they are words
+	"$top/tools/vm/box" run "${@:4}" -o "$(results "$1")" "$2" "$top/tools/bench/${0##*/}" $3
 }
 
 # show NAME: what came of it.

@@ -496,7 +496,7 @@ static void vblk_queue_later(struct work_struct *work)
 static void vblk_queue_set_state(struct vblk_queue *queue, enum vblk_queue_state state)
 {
 	spin_lock_irq(&queue->done_lock);
-	queue->state = state;
+	WRITE_ONCE(queue->state, state);
 	spin_unlock_irq(&queue->done_lock);
 }
 

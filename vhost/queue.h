@@ -74,6 +74,9 @@ struct vblk_queue_stats {
  *   D	the device's mutex
  *   A	atomic
  *
+ * What is read without its lock is written with WRITE_ONCE(), but for what only fdinfo
+ * reads so.
+ *
  * @mutex is held while the worker serves the queue, and so while the owner's memory
  * is touched: who waits for it waits killably, and not in what a VMM calls while
  * the guest's driver is at work (VHOST_SET_VRING_CALL). Lock order: the device's
@@ -90,7 +93,7 @@ struct vblk_queue {
 	struct list_head gone;			/* when the device drops it */
 
 	struct mutex mutex;			/* for what is marked C */
-	enum vblk_queue_state state;		/* E (C) */
+	enum vblk_queue_state state;		/* E (C), D reads without */
 	struct vr vr;				/* V, its used side: E if @used_mapped, else C */
 	struct vr_chain chain;			/* C what vr_pop() fills in */
 	u64 table;				/* C where the guest has one that is not kept */
@@ -124,7 +127,7 @@ struct vblk_queue {
 	struct vblk_kicker kicker;		/* C */
 
 	spinlock_t avail_lock;			/* for the avail side, while it is mapped */
-	bool avail_mapped;			/* written under @avail_lock */
+	bool avail_mapped;			/* written under @avail_lock, C reads without */
 	bool atomic;				/* likewise, @avail_lock is held */
 
 	spinlock_t done_lock;			/* for what is marked E */
@@ -132,7 +135,7 @@ struct vblk_queue {
 	struct list_head done;			/* E requests that ended, for the worker */
 	struct list_head given;			/* E those that were given back already */
 	u64 ended;				/* E how many ever ended */
-	u64 finished;				/* E and were given back */
+	u64 finished;				/* E and were given back, D reads without */
 	u64 direct;				/* E of those, where they ended */
 	u32 untold;				/* E and of which the driver was not told yet */
 	u64 interrupts;				/* E */

@@ -14,6 +14,16 @@
 #include "ring.h"
 #include "trace.h"
 
+/* Have the avail side use the owner's addresses, under avail_lock; false if it does. */
+static bool vblk_ring_unmap_avail(struct vblk_queue *queue)
+{
+	if (!queue->avail_mapped)
+		return false;
+	WRITE_ONCE(queue->avail_mapped, false);
+	vr_bind_avail(&queue->vr, VR_USER, &queue->at);
+	return true;
+}
+
 /* The map of @queue->maps that is about to be invalid. */
 static void vblk_ring_invalidate(struct vblk_map *map, unsigned long seq)
 {
@@ -21,10 +31,7 @@ static void vblk_ring_invalidate(struct vblk_map *map, unsigned long seq)
 	unsigned long flags;
 
 	spin_lock(&queue->avail_lock);
-	if (queue->avail_mapped) {
-		queue->avail_mapped = false;
-		vr_bind_avail(&queue->vr, VR_USER, &queue->at);
-	}
+	vblk_ring_unmap_avail(queue);
 	spin_lock_irqsave(&queue->done_lock, flags);
 	mmu_interval_set_seq(&map->notifier, seq);
 	if (queue->used_mapped) {
@@ -83,7 +90,7 @@ static void vblk_ring_init_maps(struct vblk_queue *queue)
 	queue->unmappable = false;
 }
 
-/* The maps are filled: use them, unless one has become invalid meanwhile. */
+/* Use the maps, if they are filled and none has become invalid meanwhile. */
 static bool vblk_ring_adopt(struct vblk_queue *queue)
 {
 	struct vblk_map *maps = queue->maps;
@@ -102,7 +109,7 @@ static bool vblk_ring_adopt(struct vblk_queue *queue)
 	if (valid) {
 		vr_bind_avail(&queue->vr, VR_KERNEL, &at);
 		vr_bind_used(&queue->vr, VR_KERNEL, &at);
-		queue->avail_mapped = true;
+		WRITE_ONCE(queue->avail_mapped, true);
 		queue->used_mapped = true;
 	}
 	spin_unlock_irq(&queue->done_lock);
@@ -209,7 +216,7 @@ void vblk_ring_stop(struct vblk_queue *queue)
 {
 	spin_lock(&queue->avail_lock);
 	spin_lock_irq(&queue->done_lock);
-	queue->avail_mapped = false;
+	WRITE_ONCE(queue->avail_mapped, false);
 	queue->used_mapped = false;
 	spin_unlock_irq(&queue->done_lock);
 	spin_unlock(&queue->avail_lock);
@@ -262,22 +269,15 @@ static __always_inline int vblk_ring_do(struct vblk_queue *queue,
 /* Take a chain whose table is not in memory at present: that may sleep. */
 static noinline int vblk_ring_pop_slowly(struct vblk_queue *queue)
 {
-	struct vr_areas at;
+	bool mapped;
 	int ret;
 
 	spin_lock(&queue->avail_lock);
-	at = queue->vr.avail.at;
-	if (queue->avail_mapped)
-		vr_bind_avail(&queue->vr, VR_USER, &queue->at);
+	mapped = vblk_ring_unmap_avail(queue);
 	spin_unlock(&queue->avail_lock);
-
 	ret = vr_pop(&queue->vr, &queue->chain);
-
-	/* Still the same map: only this thread makes others. */
-	spin_lock(&queue->avail_lock);
-	if (queue->avail_mapped)
-		vr_bind_avail(&queue->vr, VR_KERNEL, &at);
-	spin_unlock(&queue->avail_lock);
+	if (mapped)
+		vblk_ring_adopt(queue);
 	return ret;
 }
 
@@ -366,7 +366,7 @@ static void vblk_ring_break_locked(struct vblk_queue *queue, int err)
 		return;
 	/* First, for whoever sees the state to find it. */
 	trace_vblk_queue_broken(queue, err, err == -EPROTO ? queue->chain.fault : VR_NO_FAULT);
-	queue->state = VBLK_BROKEN;
+	WRITE_ONCE(queue->state, VBLK_BROKEN);
 	if (queue->err)
 		eventfd_signal(queue->err);
 }
@@ -389,7 +389,7 @@ void vblk_ring_break(struct vblk_queue *queue, int err)
 static void vblk_ring_pushed(struct vblk_queue *queue, u32 n, int ret)
 {
 	trace_vblk_queue_give(queue, n);
-	queue->finished += n;
+	WRITE_ONCE(queue->finished, queue->finished + n);
 	queue->untold += n;
 	if (unlikely(ret))
 		vblk_ring_break_locked(queue, ret);

@@ -420,7 +420,7 @@ static bool vblk_queue_serve_at_kick_locked(struct vblk_queue *queue)
 
 static void vblk_queue_begin_to_serve(struct vblk_queue *queue)
 {
-	clear_bit(0, &queue->queued);
+	clear_bit_unlock(0, &queue->queued);	/* after this, its node may be on a list again */
 	smp_mb__after_atomic();	/* what is added from here on queues it again */
 }
 

@@ -79,7 +79,7 @@ void vblk_worker_destroy(struct vblk_worker *worker)
 		return;
 	vhost_task_stop(worker->task);
 	llist_for_each_entry_safe(queue, next, llist_del_all(&worker->work), work) {
-		clear_bit(0, &queue->queued);
+		clear_bit_unlock(0, &queue->queued);
 		vblk_queue_wake(queue);
 	}
 	kfree(worker);

@@ -80,6 +80,13 @@ FIXTURE_TEARDOWN(pin)
 
 #define SELF FIXTURE_DATA(pin)
 
+/* From now on there is room for so many. */
+static int attach_anew(SELF *self, unsigned int pins)
+{
+	return guest_detach(&self->guest) ?: set_parameter("pins", pins) ?:
+	       guest_attach(&self->guest, disk.fd);
+}
+
 /* Read what was written, to where the owner has @self->data now. */
 static bool reads_well(const SELF *self)
 {
@@ -207,9 +214,7 @@ TEST_F(pin, is_not_made_by_two_pages_in_turns)
 
 	if (variant->huge) {
 		second = first + 2 * HUGE;
-		ASSERT_EQ(0, guest_detach(&self->guest));
-		ASSERT_EQ(0, set_parameter("pins", 2));
-		ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
+		ASSERT_EQ(0, attach_anew(self, 2));
 	}
 	guest_set(&self->guest, first, 0, PAGE);
 	guest_set(&self->guest, second, 0, PAGE);
@@ -248,9 +253,7 @@ TEST_F(pin, is_not_made_for_data)
 
 TEST_F(pin, is_not_made_at_all)
 {
-	ASSERT_EQ(0, guest_detach(&self->guest));
-	ASSERT_EQ(0, set_parameter("pins", 0));
-	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
+	ASSERT_EQ(0, attach_anew(self, 0));
 	ASSERT_TRUE(reads_well(self));
 	EXPECT_EQ(0, guest_count(self->queue, "kept"));
 }
@@ -261,9 +264,7 @@ TEST_F(pin, has_to_be_shared)
 	struct traffic traffic = { .queue = self->queue, .sectors = disk.sectors, .slots = 16 };
 	const char *error;
 
-	ASSERT_EQ(0, guest_detach(&self->guest));
-	ASSERT_EQ(0, set_parameter("pins", 1));
-	ASSERT_EQ(0, guest_attach(&self->guest, disk.fd));
+	ASSERT_EQ(0, attach_anew(self, 1));
 	ASSERT_EQ(0, traffic_start(&traffic));
 	sleep_ms(test_ms());
 	error = traffic_stop(&traffic);

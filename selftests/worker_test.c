@@ -24,6 +24,9 @@
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 120
 
+/* How often to try what others who want the CPUs may spoil. */
+#define TRIES 30
+
 #define CGROUP		"/sys/fs/cgroup"
 #define CGROUP_OURS	CGROUP "/vhost_blk_test"
 
@@ -344,8 +347,6 @@ TEST_F(worker, sleeps_while_there_is_nothing_to_do)
  * Who finds the next request by looking for it need not be woken. Where something else has
  * to be done he does not look all the time: the best of TRIES counts.
  */
-#define TRIES 30
-
 TEST_F(worker, polls_where_requests_follow_each_other)
 {
 	const char *why = trace_begin();

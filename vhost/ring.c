@@ -24,6 +24,15 @@ static bool vblk_ring_unmap_avail(struct vblk_queue *queue)
 	return true;
 }
 
+/* The same for the used side, under done_lock. */
+static void vblk_ring_unmap_used(struct vblk_queue *queue)
+{
+	if (!queue->used_mapped)
+		return;
+	queue->used_mapped = false;
+	vr_bind_used(&queue->vr, VR_USER, &queue->at);
+}
+
 /* The map of @queue->maps that is about to be invalid. */
 static void vblk_ring_invalidate(struct vblk_map *map, unsigned long seq)
 {
@@ -34,10 +43,7 @@ static void vblk_ring_invalidate(struct vblk_map *map, unsigned long seq)
 	vblk_ring_unmap_avail(queue);
 	spin_lock_irqsave(&queue->done_lock, flags);
 	mmu_interval_set_seq(&map->notifier, seq);
-	if (queue->used_mapped) {
-		queue->used_mapped = false;
-		vr_bind_used(&queue->vr, VR_USER, &queue->at);
-	}
+	vblk_ring_unmap_used(queue);
 	spin_unlock_irqrestore(&queue->done_lock, flags);
 	spin_unlock(&queue->avail_lock);
 }
@@ -215,9 +221,9 @@ int vblk_ring_start(struct vblk_queue *queue)
 void vblk_ring_stop(struct vblk_queue *queue)
 {
 	spin_lock(&queue->avail_lock);
+	vblk_ring_unmap_avail(queue);
 	spin_lock_irq(&queue->done_lock);
-	WRITE_ONCE(queue->avail_mapped, false);
-	queue->used_mapped = false;
+	vblk_ring_unmap_used(queue);
 	spin_unlock_irq(&queue->done_lock);
 	spin_unlock(&queue->avail_lock);
 	if (queue->has_maps)

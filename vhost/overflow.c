@@ -5,7 +5,6 @@
  * kernel's, that nobody waits for.
  */
 #include <linux/blkdev.h>
-#include <linux/sched/mm.h>
 
 #include "blkcg.h"
 #include "device.h"
@@ -45,7 +44,6 @@ static void vblk_overflow_execute(struct vblk_request *request)
 static void vblk_overflow_work(struct work_struct *work)
 {
 	struct vblk_queue *queue = container_of(work, struct vblk_queue, overflow.work);
-	unsigned int noio = memalloc_noio_save();
 	struct vblk_request *request;
 	struct blk_plug plug;
 
@@ -55,7 +53,6 @@ static void vblk_overflow_work(struct work_struct *work)
 		vblk_overflow_begun(queue);
 	}
 	blk_finish_plug(&plug);
-	memalloc_noio_restore(noio);
 }
 
 /**

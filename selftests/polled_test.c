@@ -20,7 +20,7 @@
 /* The slow one does one read of so much in 20 ms: all take 640 ms. */
 #define SLOW_READ	(4 * PAGE)
 
-static struct disk disk, slow, stacked, interrupting;
+static struct disk disk, slow, stacked, keeping, interrupting;
 static const char *why_not;
 
 FIXTURE(polled) {
@@ -160,6 +160,17 @@ TEST_F(polled, those_of_device_mapper_are)
 		EXPECT_TRUE(are_done_well(self));
 	}
 	EXPECT_EQ(10 * IN_FLIGHT, polled(self));
+}
+
+/* Device mapper begins them by a thread of its own, and who asks for one meanwhile may crash. */
+TEST_F(polled, those_that_may_be_kept_for_later_are_not)
+{
+	ASSERT_EQ(1, disk_attribute(&keeping, "queue/io_poll"));
+	ASSERT_EQ(0, guest_attach(&self->guest, keeping.fd));
+	ASSERT_EQ(0, begin_reads(self, 16 * PAGE, PAGE));
+	ASSERT_EQ(0, request_wait_all(self->queue));
+	EXPECT_TRUE(are_done_well(self));
+	EXPECT_EQ(0, polled(self));
 }
 
 TEST_F(polled, is_off_by_default)
@@ -345,11 +356,13 @@ int main(int argc, char **argv)
 	const struct disk_setup fast = { .kind = DISK_NULL_BLK, .cache = true };
 	const struct disk_setup limited = { .kind = DISK_NULL_BLK, .mbps = 1 };
 	const struct disk_setup mapped = { .kind = DISK_NULL_BLK, .stacked = true };
+	const struct disk_setup keeps = { .kind = DISK_NULL_BLK, .stacked = true, .waits = true };
 	const struct disk_setup none = { .kind = DISK_NULL_BLK, .no_poll = true };
 
 	need_device();
 	why_not = disk_share(&disk, &fast) ?: disk_share(&slow, &limited) ?:
-		  disk_share(&stacked, &mapped) ?: disk_share(&interrupting, &none) ?:
+		  disk_share(&stacked, &mapped) ?: disk_share(&keeping, &keeps) ?:
+		  disk_share(&interrupting, &none) ?:
 		  give_time(disk.name) ?: give_time(slow.name) ?: give_time(stacked.lower);
 	if (!why_not)
 		remind(slow.name);

@@ -24,6 +24,15 @@ static int vblk_bdev_probe(struct file *file)
 	return S_ISBLK(file->f_mapping->host->i_mode) ? 0 : -ENOTBLK;
 }
 
+/*
+ * Not one that may keep bios for later: device mapper does, while it is suspended, and a bio
+ * must not be polled for while another thread begins it.
+ */
+static bool vblk_bdev_polls(struct block_device *bdev)
+{
+	return compat_bdev_polls(bdev) && bdev_nowait(bdev);
+}
+
 static void vblk_bdev_limits(const struct vblk_backend *backend, struct vblk_limits *limits)
 {
 	struct block_device *bdev = vblk_bdev(backend);
@@ -44,7 +53,7 @@ static void vblk_bdev_limits(const struct vblk_backend *backend, struct vblk_lim
 		.offloads_zeroes = bdev_write_zeroes_sectors(bdev),
 		.read_only = backend->read_only || bdev_read_only(bdev),
 		.volatile_cache = bdev_write_cache(bdev),
-		.polls = compat_bdev_polls(bdev),
+		.polls = vblk_bdev_polls(bdev),
 		.nowait = bdev_nowait(bdev),
 	};
 }

@@ -59,7 +59,7 @@ FIXTURE_TEARDOWN(polled)
 	set_parameter("poll_disk", 0);
 }
 
-/* @stride bytes from one to the next. */
+/* Reads of @len bytes each, @stride from one to the next. */
 static int begin_reads(SELF *self, long stride, __u32 len)
 {
 	long at = stride < 0 ? -stride * IN_FLIGHT : 0;

@@ -146,12 +146,15 @@ counter() {
 
 busy() { [ "$(counter "$1" taken)" != "$(counter "$1" ended)" ]; }
 
-# goes_on KIND: some more requests end, sooner or later. That the guest starts eight
-# programs at once can take minutes, where its host is emulated and shares its CPUs.
+# Until the guest asks for something, in seconds. It may have to start eight programs at
+# once, which takes minutes where its host is emulated and shares its CPUs.
+patience=400
+
+# goes_on KIND: some more requests end, sooner or later.
 goes_on() {
 	local before
 	before=$(counter "$1" ended) && [ -n "$before" ] &&
-		within 400 more "$1" $((before + 20)) && return
+		within "$patience" more "$1" $((before + 20)) && return
 	echo "not 20 more than $before:"
 	queues_of "${bridges[$1]}"
 	return 1
@@ -174,7 +177,7 @@ regain_leg() {
 # round asks for nothing until that runs.
 stands_still() {
 	local ended
-	within 400 busy nvme || { echo 'nothing in flight'; return 1; }
+	within "$patience" busy nvme || { echo 'nothing in flight'; return 1; }
 	sleep 1
 	ended=$(counter nvme ended)
 	sleep 3

@@ -369,20 +369,31 @@ TEST_F(kicker, begins_what_the_worker_would_find_on_a_disk_that_interrupts)
 	EXPECT_TRUE(begins_what_the_worker_would_find(self, &slow));
 }
 
-/* The worker looks 16 times each time that it does: after 1024, 2048, 4096 and so on. */
+/*
+ * By the worker, for PAUSE in a row: after 1024, then after 2048 more, and so on. As often
+ * again after a kick that found nothing, because the worker was awake for something else and
+ * faster, which it is now and then. After each 1024 would be six times at least.
+ */
 TEST_F(kicker, is_looked_at_ever_less_often)
 {
-	long taken, begun;
+	int looks = 0, row = 0;
+	long before;
 
 	ASSERT_EQ(0, begin(self, &disk));
-	taken = guest_count(self->queue, "taken");
-	begun = at_kick(self);
-	for (int i = 0; i < 7000; i++)
+	before = at_kick(self);
+	for (int i = 0; i < 7000; i++) {
+		long now;
+
 		ASSERT_TRUE(reads(self));
-	taken = guest_count(self->queue, "taken") - taken;
-	begun = at_kick(self) - begun;
-	EXPECT_LE(2 * PAUSE, taken - begun);
-	EXPECT_GE(4 * PAUSE, taken - begun);
+		now = at_kick(self);
+		row = now == before ? row + 1 : 0;
+		looks += row == PAUSE;
+		before = now;
+		if (row)
+			sleep_ms(5);	/* for the worker to sleep */
+	}
+	EXPECT_LE(2, looks);
+	EXPECT_GT(6, looks);
 }
 
 TEST_F(kicker, polls_the_disk)

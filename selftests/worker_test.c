@@ -736,7 +736,7 @@ TEST_F(worker, does_not_poll_where_that_is_no_use)
 		ASSERT_EQ(0, guest_attach(&guest, self->disk.fd));
 		without = rare_requests(&guest.queues[0], ms, 0);
 		/* What else the machine does is counted, too, now and then: the best counts. */
-		for (int n = 0; n < 3 && with >= without + 200000; n++) {
+		for (int n = 0; n < TRIES && with >= without + 200000; n++) {
 			long next = rare_requests(&guest.queues[0], ms, 10000);
 
 			with = next < with ? next : with;

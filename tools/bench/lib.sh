@@ -51,8 +51,8 @@ run_in_box() {
 	"$top/tools/vm/box" run "${@:4}" -o "$(results "$1")" "$2" "$top/tools/bench/${0##*/}" $3
 }
 
-# show NAME: what came of it.
+# show NAME [lost]: what came of it, or the cells in which we lose.
 show() {
 	ratios >"$(results "$1")/ratios"
-	"$top/tools/vm/root" enter trixie "$top/tools/bench/report" "$1" "$(results "$1")"
+	"$top/tools/vm/root" enter trixie "$top/tools/bench/report" "$1" "$(results "$1")" "${@:2}"
 }

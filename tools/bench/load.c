@@ -334,6 +334,7 @@ static const char usage[] =
 	"  --poll US      vhost-blk: the worker polls for so long before it sleeps (0)\n"
 	"  --spare N      vhost-blk: N more devices, and what memory each of them takes (0)\n"
 	"  --indirect     vhost-blk, vhost-user: by indirect tables, as guests do\n"
+	"  --scattered    vhost-blk, vhost-user: each page of the data is elsewhere\n"
 	"  --spin         vhost-blk, vhost-user: look for what is done, do not sleep\n"
 	"  --iopoll, --sqpoll   io_uring\n";
 
@@ -361,7 +362,7 @@ static const struct option options[] = {
 	{ "reads", 1, NULL, 'r' }, { "queues", 1, NULL, 'q' }, { "seconds", 1, NULL, 't' },
 	{ "count", 1, NULL, 'c' }, { "latency", 0, NULL, 'l' }, { "poll", 1, NULL, 'p' },
 	{ "indirect", 0, NULL, 'i' }, { "spin", 0, NULL, 'y' }, { "iopoll", 0, NULL, 'I' },
-	{ "sqpoll", 0, NULL, 'S' }, { "huge", 0, NULL, 'H' },
+	{ "sqpoll", 0, NULL, 'S' }, { "huge", 0, NULL, 'H' }, { "scattered", 0, NULL, 'x' },
 	{ "spare", 1, NULL, 'e' }, { "buffers", 1, NULL, 'B' }, { "mark", 0, NULL, 'm' },
 	{ "help", 0, NULL, 'h' }, { },
 };
@@ -407,6 +408,9 @@ static void parse(struct load *load, int argc, char **argv)
 			break;
 		case 'i':
 			load->indirect = true;
+			break;
+		case 'x':
+			load->scattered = true;
 			break;
 		case 'y':
 			load->spin = true;

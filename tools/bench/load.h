@@ -24,6 +24,7 @@ struct load {
 	bool mark;		/* call MARK_BEGIN and MARK_END */
 	bool huge;		/* memory in huge pages */
 	bool indirect;		/* rings: a table for each request */
+	bool scattered;		/* rings: data in pages, none of which follows the one before */
 	bool spin;		/* rings: look for what is done instead of sleeping */
 	bool iopoll, sqpoll;	/* io_uring */
 	unsigned long count;	/* requests of a lane; 0: for as many seconds */

@@ -9,18 +9,17 @@
 #include "ring.h"
 
 #define PAGE 4096UL
-#define CHAIN 3	/* descriptors: header, data, status */
+#define MAX_DESCRIPTORS 32768	/* 2.7 */
 
-/* What the device sees of a request, but its data. */
+/* What the device sees of a request, but its descriptors and its data. */
 struct ring_request {
 	struct virtio_blk_outhdr header;
-	struct vring_desc table[CHAIN];
 	__u8 status;
 };
 
 /* What the memory of a ring holds, one behind the other: offsets in bytes. */
 struct layout {
-	size_t requests, data, end;
+	size_t tables, requests, data, end;
 };
 
 static struct guest guest;
@@ -30,9 +29,22 @@ static size_t up(size_t size)
 	return (size + PAGE - 1) & -PAGE;
 }
 
+/* How many the data of a request is in. */
+static __u32 pieces(const struct load *load)
+{
+	return load->scattered ? up(load->size) / PAGE : 1;
+}
+
+/* Descriptors: header, data, status. */
+static __u32 chain(const struct load *load)
+{
+	return pieces(load) + 2;
+}
+
+/* Of the ring. */
 static __u32 descriptors(const struct load *load)
 {
-	__u32 num, need = load->depth * (load->indirect ? 1 : CHAIN);
+	__u32 num, need = load->depth * (load->indirect ? 1 : chain(load));
 
 	for (num = 1; num < need; num *= 2)
 		;
@@ -41,10 +53,13 @@ static __u32 descriptors(const struct load *load)
 
 static struct layout layout_of(const struct load *load)
 {
-	size_t requests = up(vring_size(descriptors(load), PAGE));
+	size_t tables = up(vring_size(descriptors(load), PAGE));
+	size_t requests = tables + up(load->depth * chain(load) * sizeof(struct vring_desc));
 	size_t data = requests + up(load->depth * sizeof(struct ring_request));
 
-	return (struct layout) { requests, data, data + load_nr_buffers(load) * up(load->size) };
+	return (struct layout) {
+		tables, requests, data, data + load_nr_buffers(load) * up(load->size)
+	};
 }
 
 static __u64 at(const void *mem)
@@ -52,21 +67,45 @@ static __u64 at(const void *mem)
 	return (const char *)mem - guest.mem;
 }
 
-/* The chain of @slot, where it will stay; its type and sector are to come. */
-static void write_chain(struct ring *ring, unsigned int slot, const char *data)
+/* The descriptors of @slot, where they stay. */
+static struct vring_desc *chain_of(const struct ring *ring, unsigned int slot)
 {
-	struct ring_request *request = &ring->requests[slot];
-	__u32 first = ring->load->indirect ? 0 : slot * CHAIN;
-	struct vring_desc *desc = ring->load->indirect ? request->table : ring->vring.desc + first;
+	struct vring_desc *desc = ring->load->indirect ? ring->tables : ring->vring.desc;
 
-	desc[0] = (struct vring_desc) { at(&request->header), sizeof(request->header),
-					VRING_DESC_F_NEXT, first + 1 };
-	desc[1] = (struct vring_desc) { at(data), ring->load->size,
-					VRING_DESC_F_NEXT, first + 2 };
-	desc[2] = (struct vring_desc) { at(&request->status), 1, VRING_DESC_F_WRITE, 0 };
+	return desc + slot * ring->chain;
+}
+
+/* Have the data in a buffer: where they are scattered, no page follows the one before. */
+static void use_buffer(const struct ring *ring, struct vring_desc *data,
+		       unsigned int buffer)
+{
+	__u32 n = ring->pieces, nr_buffers = load_nr_buffers(ring->load);
+
+	if (n == 1) {
+		data->addr = ring->data + buffer * up(ring->load->size);
+		return;
+	}
+	for (__u32 i = 0; i < n; i++)
+		data[i].addr = ring->data + (i * (__u64)nr_buffers + buffer) * PAGE;
+}
+
+/* The chain of @slot, but its type, sector and direction. */
+static void write_chain(struct ring *ring, unsigned int slot)
+{
+	struct vring_desc *desc = chain_of(ring, slot), *data = desc + 1;
+	__u32 next = ring->load->indirect ? 0 : slot * ring->chain;
+	__u32 n = ring->pieces, left = ring->load->size;
+
+	*desc = (struct vring_desc) { at(&ring->requests[slot].header),
+				      sizeof(struct virtio_blk_outhdr), VRING_DESC_F_NEXT, ++next };
+	for (; data <= desc + n; left -= data->len, data++)
+		*data = (struct vring_desc) { .len = n > 1 && left > PAGE ? PAGE : left,
+					      .next = ++next };
+	use_buffer(ring, desc + 1, slot);
+	*data = (struct vring_desc) { at(&ring->requests[slot].status), 1, VRING_DESC_F_WRITE, 0 };
 	if (ring->load->indirect)
 		ring->vring.desc[slot] = (struct vring_desc) {
-			at(request->table), sizeof(request->table), VRING_DESC_F_INDIRECT, 0
+			at(desc), ring->chain * sizeof(*desc), VRING_DESC_F_INDIRECT, 0
 		};
 }
 
@@ -75,10 +114,11 @@ static const char *make_ring(struct ring *ring)
 	struct layout layout = layout_of(ring->load);
 
 	vring_init(&ring->vring, ring->num, ring->mem, PAGE);
+	ring->tables = (void *)(ring->mem + layout.tables);
 	ring->requests = (void *)(ring->mem + layout.requests);
 	ring->data = at(ring->mem + layout.data);
 	for (unsigned int slot = 0; slot < ring->load->depth; slot++)
-		write_chain(ring, slot, ring->mem + layout.data + slot * up(ring->load->size));
+		write_chain(ring, slot);
 	ring->kick = eventfd(0, EFD_CLOEXEC);
 	ring->call = eventfd(0, EFD_CLOEXEC);
 	return ring->kick < 0 || ring->call < 0 ? load_error("eventfd") : NULL;
@@ -89,6 +129,8 @@ const char *ring_make_guest(const struct load *load)
 	size_t size = layout_of(load).end;
 	const char *why = NULL;
 
+	if (descriptors(load) > MAX_DESCRIPTORS)
+		return "a ring has no room for so many pieces: use --indirect";
 	guest.size = load_round(size * load->lanes);
 	guest.memfd = memfd_create("guest", MFD_CLOEXEC);
 	if (guest.memfd < 0 || ftruncate(guest.memfd, (off_t)guest.size))
@@ -98,6 +140,7 @@ const char *ring_make_guest(const struct load *load)
 	for (unsigned int i = 0; i < load->lanes && !why; i++) {
 		guest.rings[i] = (struct ring) {
 			.load = load, .mem = guest.mem + i * size, .num = descriptors(load),
+			.pieces = pieces(load), .chain = chain(load),
 		};
 		why = make_ring(&guest.rings[i]);
 	}
@@ -131,16 +174,18 @@ void ring_add(struct lane *lane, unsigned int slot, bool write, __u64 offset)
 {
 	struct ring *ring = lane->own;
 	struct ring_request *request = &ring->requests[slot];
-	__u32 head = lane->load->indirect ? slot : slot * CHAIN;
-	struct vring_desc *desc = lane->load->indirect ? request->table : ring->vring.desc + head;
+	struct vring_desc *data = chain_of(ring, slot) + 1;
+	__u32 n = ring->pieces;
 
 	if (load_takes_turns(ring->load))
-		desc[1].addr = ring->data + load_next_buffer(lane, slot) * up(ring->load->size);
+		use_buffer(ring, data, load_next_buffer(lane, slot));
 	request->header.type = write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN;
 	request->header.sector = offset >> 9;
 	request->status = 0xff;
-	desc[1].flags = VRING_DESC_F_NEXT | (write ? 0 : VRING_DESC_F_WRITE);
-	ring->vring.avail->ring[ring->added++ & (ring->num - 1)] = head;
+	for (__u32 i = 0; i < n; i++)
+		data[i].flags = VRING_DESC_F_NEXT | (write ? 0 : VRING_DESC_F_WRITE);
+	ring->vring.avail->ring[ring->added++ & (ring->num - 1)] =
+		lane->load->indirect ? slot : slot * ring->chain;
 }
 
 static __u16 used_idx(const struct ring *ring)
@@ -215,7 +260,7 @@ int ring_take(struct lane *lane, bool *ok)
 	if (used_idx(ring) == ring->taken)
 		return -1;
 	used = &ring->vring.used->ring[ring->taken++ & (ring->num - 1)];
-	slot = lane->load->indirect ? used->id : used->id / CHAIN;
+	slot = lane->load->indirect ? used->id : used->id / ring->chain;
 	*ok = ring->requests[slot].status == VIRTIO_BLK_S_OK;
 	return (int)slot;
 }

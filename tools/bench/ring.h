@@ -18,7 +18,10 @@ struct ring {
 	const struct load *load;
 	char *mem;
 	__u32 num;
+	__u32 pieces;	/* that the data of a request is in: a descriptor for each */
+	__u32 chain;	/* descriptors of a request */
 	struct vring vring;
+	struct vring_desc *tables;	/* those of a request, if they are not in the ring */
 	struct ring_request *requests;
 	__u64 data;	/* the guest's address of the buffers */
 	__u16 added, shown, taken;

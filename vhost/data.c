@@ -118,33 +118,52 @@ int vblk_data_read_kept(struct vblk_queue *queue, struct vblk_cursor cursor, voi
 	return len ? -EAGAIN : 0;
 }
 
+/**
+ * vblk_data_init() - have no data
+ * @request: the request
+ */
+void vblk_data_init(struct vblk_request *request)
+{
+	request->vecs = request->inline_vecs;
+	request->pins = request->inline_pins;
+	request->max_vecs = VBLK_INLINE_VECS;
+}
+
 static void vblk_free_vecs(struct vblk_request *request)
 {
 	if (likely(request->vecs == request->inline_vecs))
 		return;
 	kvfree(request->vecs);
-	request->vecs = request->inline_vecs;
-	request->max_vecs = VBLK_INLINE_VECS;
+	vblk_data_init(request);
 }
 
-/* Have room for one more vector. */
-static int vblk_more_vecs(struct vblk_request *request)
+static noinline int vblk_grow_vecs(struct vblk_request *request)
 {
+	struct vblk_pin **pins;
 	struct bio_vec *vecs;
 	u64 max;
 
-	if (likely(request->nr_vecs < request->max_vecs))
-		return 0;
 	/* Most buffers are of whole pages. */
 	max = max((request->len >> PAGE_SHIFT) + 2, 2ULL * request->max_vecs);
-	vecs = kvmalloc_array(max, sizeof(*vecs), GFP_KERNEL_ACCOUNT);
+	vecs = kvmalloc_array(max, sizeof(*vecs) + sizeof(*pins), GFP_KERNEL_ACCOUNT);
 	if (!vecs)
 		return -ENOMEM;
+	pins = (struct vblk_pin **)(vecs + max);
 	memcpy(vecs, request->vecs, array_size(request->nr_vecs, sizeof(*vecs)));
+	memcpy(pins, request->pins, array_size(request->nr_pins, sizeof(*pins)));
 	vblk_free_vecs(request);
 	request->vecs = vecs;
+	request->pins = pins;
 	request->max_vecs = max;
 	return 0;
+}
+
+/* Have room for one more vector, and for what keeps its pages. */
+static __always_inline int vblk_more_vecs(struct vblk_request *request)
+{
+	if (likely(max(request->nr_vecs, request->nr_pins) < request->max_vecs))
+		return 0;
+	return vblk_grow_vecs(request);
 }
 
 static void vblk_unkeep(struct vblk_request *request)
@@ -156,6 +175,7 @@ static void vblk_unkeep(struct vblk_request *request)
 		vblk_pins_put(request->pins[i], dirty);
 	request->nr_pins = 0;
 	request->nr_vecs = 0;
+	vblk_free_vecs(request);
 }
 
 static void vblk_unpin(struct vblk_request *request)
@@ -273,27 +293,45 @@ static int vblk_pin_all(struct vblk_request *request, struct vblk_cursor cursor)
 }
 
 /*
+ * What keeps the page of @guest, or NULL. Pages of a request often are in one that is huge; of
+ * others only so many are kept for one request.
+ */
+static __always_inline struct vblk_pin *vblk_keep_page(struct vblk_request *request, u64 guest)
+{
+	struct vblk_queue *queue = request->queue;
+	struct vblk_pin *pin;
+
+	if (request->nr_pins) {
+		pin = request->pins[request->nr_pins - 1];
+		if (vblk_pin_has(pin, guest))
+			return pin;
+	}
+	pin = vblk_pins_get_again(&queue->pins, queue->memory, guest, vblk_queue_gup(queue));
+	if (!pin)
+		return NULL;
+	request->pins[request->nr_pins++] = pin;
+	return request->nr_pins <= VBLK_INLINE_VECS || vblk_pin_is_huge(pin) ? pin : NULL;
+}
+
+/*
  * Have the data in pages that are kept; false, with some of them, if not all can be, or
  * not be used.
  */
 static bool vblk_keep(struct vblk_request *request, struct vblk_cursor cursor)
 {
-	struct vblk_queue *queue = request->queue;
 	u64 guest, len = request->len;
 	struct vblk_pin *pin;
 	u32 piece, part;
 
 	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece) {
-		if (!vblk_is_aligned(&queue->limits, guest, piece))
+		if (!vblk_is_aligned(&request->queue->limits, guest, piece))
 			return false;
 		for (; piece; piece -= part, guest += part, len -= part) {
-			if (request->nr_pins == ARRAY_SIZE(request->pins))
+			if (vblk_more_vecs(request))
 				return false;
-			pin = vblk_pins_get_again(&queue->pins, queue->memory, guest,
-						  vblk_queue_gup(queue));
+			pin = vblk_keep_page(request, guest);
 			if (!pin)
 				return false;
-			request->pins[request->nr_pins++] = pin;	/* no more than vectors */
 			part = min(piece, vblk_pin_room(pin, guest));
 			vblk_add_row(request, vblk_pin_page(pin, guest), offset_in_page(guest),
 				     part);
@@ -378,8 +416,10 @@ void vblk_data_drop(struct vblk_request *request)
 /* Might the pages of a request be kept? If they are not huge, only so many. */
 static bool vblk_may_keep(const struct vblk_request *request)
 {
-	return READ_ONCE(vblk_pin_data) && (request->len <= VBLK_INLINE_VECS * PAGE_SIZE ||
-					    request->queue->pins.huge);
+	if (!READ_ONCE(vblk_pin_data))
+		return false;
+	return request->len <= VBLK_INLINE_VECS * PAGE_SIZE ||
+	       (request->queue->pins.huge && request->len <= VBLK_MAX_LEN);
 }
 
 /* Have the data in pages that the request pins itself, or in pages of ours. */
@@ -387,7 +427,7 @@ static noinline int vblk_map_own(struct vblk_request *request, struct vblk_curso
 {
 	int ret;
 
-	if (request->len > (u64)VBLK_MAX_PAGES << PAGE_SHIFT)
+	if (request->len > VBLK_MAX_LEN)
 		return -E2BIG;
 	ret = vblk_pin_all(request, cursor);
 	if (unlikely(ret && request->queue->hurried)) {

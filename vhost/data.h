@@ -26,6 +26,7 @@ struct vblk_cursor vblk_cursor_skip(struct vblk_cursor cursor, u64 len);
 int vblk_data_copy(const struct vblk_memory *memory, struct vblk_cursor *cursor, void *at,
 		   u64 len, bool write);
 int vblk_data_read_kept(struct vblk_queue *queue, struct vblk_cursor cursor, void *to, u64 len);
+void vblk_data_init(struct vblk_request *request);
 int vblk_data_map(struct vblk_request *request, struct vblk_cursor cursor);
 int vblk_data_give(struct vblk_request *request);
 void vblk_data_drop(struct vblk_request *request);

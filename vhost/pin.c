@@ -22,12 +22,12 @@
 #include "memory.h"
 #include "pin.h"
 
-/* Pages that a queue keeps, at most. */
+/* Pages that a queue keeps, at most, and huge ones. */
 #define VBLK_MAX_PINS 65536U
 
 static unsigned int vblk_nr_pins = 256;
 module_param_named(pins, vblk_nr_pins, uint, 0644);
-MODULE_PARM_DESC(pins, "pages, or huge ones, that each queue keeps pinned (256), 0 for none");
+MODULE_PARM_DESC(pins, "pages, and as many huge ones, that each queue keeps pinned (256), 0 for none");
 
 /* How long a page may stay that is not used, at least; not much more than twice of it. */
 #define VBLK_AGE HZ
@@ -37,6 +37,11 @@ MODULE_PARM_DESC(pins, "pages, or huge ones, that each queue keeps pinned (256),
 
 /* Pages to pin at a time. */
 #define VBLK_PIN_ROW 32
+
+static struct vblk_pin *vblk_pins_behind(const struct vblk_pins *pins)
+{
+	return pins->slots + 2 * pins->nr;
+}
 
 /* Under @lock. */
 static void vblk_pin_forget(struct vblk_pins *pins, struct vblk_pin *pin)
@@ -56,7 +61,7 @@ static void vblk_pins_forget(struct vblk_pins *pins, unsigned long start, unsign
 {
 	struct vblk_pin *pin;
 
-	for (pin = pins->slots; pin < pins->slots + pins->nr; pin++)
+	for (pin = pins->slots; pin < vblk_pins_behind(pins); pin++)
 		if (pin->page && pin->user < end && pin->user + pin->size > start)
 			vblk_pin_forget(pins, pin);
 }
@@ -84,7 +89,7 @@ static void vblk_pins_sweep(struct vblk_pins *pins)
 	struct vblk_pin *pin;
 
 	pins->stale = false;
-	for (pin = pins->slots; pin < pins->slots + pins->nr; pin++)
+	for (pin = pins->slots; pin < vblk_pins_behind(pins); pin++)
 		if (pin->page && !pin->len)
 			vblk_pin_forget(pins, pin);
 }
@@ -95,7 +100,7 @@ static void vblk_pins_age(struct vblk_pins *pins)
 	struct vblk_pin *pin;
 
 	pins->aged = jiffies;
-	for (pin = pins->slots; pin < pins->slots + pins->nr; pin++) {
+	for (pin = pins->slots; pin < vblk_pins_behind(pins); pin++) {
 		if (pin->page && !pin->users && pin->wanted & VBLK_AGED)
 			vblk_pin_forget(pins, pin);
 		pin->wanted |= VBLK_AGED;
@@ -116,7 +121,8 @@ void vblk_pins_alloc(struct vblk_pins *pins)
 	u32 nr = min(READ_ONCE(vblk_nr_pins), VBLK_MAX_PINS);
 
 	pins->nr = nr ? roundup_pow_of_two(nr) : 0;
-	pins->slots = kvcalloc(pins->nr, sizeof(*pins->slots), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	pins->slots = kvcalloc(2 * pins->nr, sizeof(*pins->slots),
+			       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!pins->slots)
 		pins->nr = 0;
 }

@@ -42,8 +42,9 @@ struct vblk_pin {
  * @notifier: tells when the owner's memory changes
  * @lock: for what is in @slots while they are not @busy; for what the notifier writes
  *	or reads of them always; no other is taken under it
- * @slots: each page has one of these, which it shares with others
- * @nr: how many, a power of two; 0 if there are none
+ * @slots: each page has one of these, which it shares with others; behind those of pages,
+ *	as many of huge ones
+ * @nr: how many of each kind, a power of two; 0 if there are none
  * @watched: @notifier is there; without it, no page is kept
  * @may_be_huge: so much may be locked
  * @huge: the page that was kept last is a part of a huge one: try that with the next
@@ -118,7 +119,9 @@ static inline bool vblk_pins_any(const struct vblk_pins *pins)
 /* Where a page would be, or with VBLK_HUGE_SHIFT a huge one. */
 static inline struct vblk_pin *vblk_pins_slot(struct vblk_pins *pins, u64 guest, int shift)
 {
-	return &pins->slots[(guest >> shift) & (pins->nr - 1)];
+	struct vblk_pin *slots = pins->slots + (shift == VBLK_HUGE_SHIFT ? pins->nr : 0);
+
+	return &slots[(guest >> shift) & (pins->nr - 1)];
 }
 
 /* Is it there, for those who do not use it yet? */
@@ -126,6 +129,11 @@ static inline bool vblk_pin_has(const struct vblk_pin *pin, u64 guest)
 {
 	/* What becomes stale now is in use by those who came before that. */
 	return guest - pin->guest < READ_ONCE(pin->len);
+}
+
+static inline bool vblk_pin_is_huge(const struct vblk_pin *pin)
+{
+	return pin->size > PAGE_SIZE;
 }
 
 /* How many bytes there are from @guest on, which has to be there. */

@@ -513,10 +513,7 @@ static int vblk_queue_alloc(struct vblk_queue *queue)
 		return -ENOMEM;
 	vblk_pins_alloc(&queue->pins);
 	for (i = 0; i < queue->num; i++) {
-		queue->requests[i].queue = queue;
-		INIT_LIST_HEAD(&queue->requests[i].polled);
-		queue->requests[i].vecs = queue->requests[i].inline_vecs;
-		queue->requests[i].max_vecs = VBLK_INLINE_VECS;
+		vblk_request_init(&queue->requests[i], queue);
 		queue->free[queue->nr_free++] = &queue->requests[i];
 	}
 	return 0;

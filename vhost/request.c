@@ -397,6 +397,18 @@ static int vblk_begin(struct vblk_request *request, const struct vr_chain *chain
 }
 
 /**
+ * vblk_request_init() - make a request of a queue that has none yet
+ * @request: all zero
+ * @queue: the queue
+ */
+void vblk_request_init(struct vblk_request *request, struct vblk_queue *queue)
+{
+	request->queue = queue;
+	INIT_LIST_HEAD(&request->polled);
+	vblk_data_init(request);
+}
+
+/**
  * vblk_request_execute() - have the disk do what was found to be in order
  * @request: the request
  *

@@ -14,11 +14,12 @@ struct cgroup_subsys_state;
 struct vblk_pin;
 struct vblk_queue;
 
-/* Vectors that need no allocation. */
+/* Vectors, and pins, that need no allocation. */
 #define VBLK_INLINE_VECS 8
 
 /* What one request may pin or bounce, in pages. */
 #define VBLK_MAX_PAGES 32768
+#define VBLK_MAX_LEN ((u64)VBLK_MAX_PAGES << PAGE_SHIFT)
 
 /* Descriptors of a chain that are taken from a ring that is shorter than this. */
 #define VBLK_MIN_SEGS 256U
@@ -53,8 +54,9 @@ struct vblk_queue;
  *	there is none
  * @vecs: the data: pinned pages of the owner, or ours
  * @nr_vecs: number of those
- * @max_vecs: and how many there is room for
- * @nr_pins: number of @pins
+ * @max_vecs: how many of those, and of @pins, there is room for
+ * @pins: what keeps the pages in @vecs; none if the request pinned them itself
+ * @nr_pins: number of those
  * @segs: for @bounced and to read, where the data goes
  * @nr_segs: number of those
  * @nr_ranges: number of @ranges
@@ -64,7 +66,7 @@ struct vblk_queue;
  * @blkcg: the cgroup to be charged instead of that of who begins it, or NULL
  * @bio: the first of its bios
  * @inline_vecs: @vecs, if they suffice
- * @pins: what keeps the pages in @vecs; none if the request pinned them itself
+ * @inline_pins: and @pins
  *
  * The worker's, but from execute until the last bio ends it is the block layer's.
  */
@@ -92,6 +94,7 @@ struct vblk_request {
 	u32 nr_vecs;
 	u32 max_vecs;
 	u32 nr_pins;
+	struct vblk_pin **pins;
 	u32 nr_segs;
 	struct vr_seg *segs;
 	u32 nr_ranges;
@@ -101,7 +104,7 @@ struct vblk_request {
 	struct cgroup_subsys_state *blkcg;
 	struct bio bio;
 	struct bio_vec inline_vecs[VBLK_INLINE_VECS];
-	struct vblk_pin *pins[VBLK_INLINE_VECS];
+	struct vblk_pin *inline_pins[VBLK_INLINE_VECS];
 };
 
 static inline bool vblk_request_is_rw(const struct vblk_request *request)
@@ -114,6 +117,7 @@ static inline bool vblk_request_writes(const struct vblk_request *request)
 	return request->type != VIRTIO_BLK_T_IN;
 }
 
+void vblk_request_init(struct vblk_request *request, struct vblk_queue *queue);
 void vblk_request_execute(struct vblk_request *request);
 int vblk_request_begin(struct vblk_request *request, const struct vr_chain *chain);
 void vblk_request_end(struct vblk_request *request, blk_status_t error);

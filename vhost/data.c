@@ -416,10 +416,8 @@ void vblk_data_drop(struct vblk_request *request)
 /* Might the pages of a request be kept? If they are not huge, only so many. */
 static bool vblk_may_keep(const struct vblk_request *request)
 {
-	if (!READ_ONCE(vblk_pin_data))
-		return false;
-	return request->len <= VBLK_INLINE_VECS * PAGE_SIZE ||
-	       (request->queue->pins.huge && request->len <= VBLK_MAX_LEN);
+	return READ_ONCE(vblk_pin_data) && (request->len <= VBLK_INLINE_VECS * PAGE_SIZE ||
+					    request->queue->pins.huge);
 }
 
 /* Have the data in pages that the request pins itself, or in pages of ours. */
@@ -427,8 +425,6 @@ static noinline int vblk_map_own(struct vblk_request *request, struct vblk_curso
 {
 	int ret;
 
-	if (request->len > VBLK_MAX_LEN)
-		return -E2BIG;
 	ret = vblk_pin_all(request, cursor);
 	if (unlikely(ret && request->queue->hurried)) {
 		ret = -EAGAIN;
@@ -451,6 +447,8 @@ static noinline int vblk_map_own(struct vblk_request *request, struct vblk_curso
  */
 int vblk_data_map(struct vblk_request *request, struct vblk_cursor cursor)
 {
+	if (unlikely(request->len > (u64)VBLK_MAX_PAGES << PAGE_SHIFT))
+		return -E2BIG;
 	if (vblk_may_keep(request)) {
 		if (vblk_keep(request, cursor))
 			return 0;

@@ -19,7 +19,6 @@ struct vblk_queue;
 
 /* What one request may pin or bounce, in pages. */
 #define VBLK_MAX_PAGES 32768
-#define VBLK_MAX_LEN ((u64)VBLK_MAX_PAGES << PAGE_SHIFT)
 
 /* Descriptors of a chain that are taken from a ring that is shorter than this. */
 #define VBLK_MIN_SEGS 256U
@@ -53,10 +52,10 @@ struct vblk_queue;
  * @status_user: if the page is not kept: the owner's address of the status byte, 0 if
  *	there is none
  * @vecs: the data: pinned pages of the owner, or ours
- * @nr_vecs: number of those
- * @max_vecs: how many of those, and of @pins, there is room for
  * @pins: what keeps the pages in @vecs; none if the request pinned them itself
- * @nr_pins: number of those
+ * @nr_vecs: number of @vecs
+ * @max_vecs: how many of @vecs, and of @pins, there is room for
+ * @nr_pins: number of @pins
  * @segs: for @bounced and to read, where the data goes
  * @nr_segs: number of those
  * @nr_ranges: number of @ranges
@@ -91,10 +90,10 @@ struct vblk_request {
 	struct page *status_page;
 	struct vblk_pin *status_pin;
 	struct bio_vec *vecs;
+	struct vblk_pin **pins;
 	u32 nr_vecs;
 	u32 max_vecs;
 	u32 nr_pins;
-	struct vblk_pin **pins;
 	u32 nr_segs;
 	struct vr_seg *segs;
 	u32 nr_ranges;

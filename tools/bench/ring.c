@@ -29,10 +29,15 @@ static size_t up(size_t size)
 	return (size + PAGE - 1) & -PAGE;
 }
 
-/* How many the data of a request is in. */
+/* Of the data of a request, what is in a row: bytes. */
+static size_t piece(const struct load *load)
+{
+	return load->scattered ? PAGE : up(load->size);
+}
+
 static __u32 pieces(const struct load *load)
 {
-	return load->scattered ? up(load->size) / PAGE : 1;
+	return up(load->size) / piece(load);
 }
 
 /* Descriptors: header, data, status. */
@@ -75,18 +80,13 @@ static struct vring_desc *chain_of(const struct ring *ring, unsigned int slot)
 	return desc + slot * ring->chain;
 }
 
-/* Have the data in a buffer: where they are scattered, no page follows the one before. */
-static void use_buffer(const struct ring *ring, struct vring_desc *data,
-		       unsigned int buffer)
+/* Have the data in a buffer: the first pieces of all are in a row, then the second ones. */
+static void use_buffer(const struct ring *ring, struct vring_desc *data, unsigned int buffer)
 {
-	__u32 n = ring->pieces, nr_buffers = load_nr_buffers(ring->load);
+	size_t len = piece(ring->load);
 
-	if (n == 1) {
-		data->addr = ring->data + buffer * up(ring->load->size);
-		return;
-	}
-	for (__u32 i = 0; i < n; i++)
-		data[i].addr = ring->data + (i * (__u64)nr_buffers + buffer) * PAGE;
+	for (__u32 i = 0; i < ring->pieces; i++, buffer += load_nr_buffers(ring->load))
+		data[i].addr = ring->data + buffer * len;
 }
 
 /* The chain of @slot, but its type, sector and direction. */
@@ -94,13 +94,12 @@ static void write_chain(struct ring *ring, unsigned int slot)
 {
 	struct vring_desc *desc = chain_of(ring, slot), *data = desc + 1;
 	__u32 next = ring->load->indirect ? 0 : slot * ring->chain;
-	__u32 n = ring->pieces, left = ring->load->size;
+	size_t len = piece(ring->load), left = ring->load->size;
 
 	*desc = (struct vring_desc) { at(&ring->requests[slot].header),
 				      sizeof(struct virtio_blk_outhdr), VRING_DESC_F_NEXT, ++next };
-	for (; data <= desc + n; left -= data->len, data++)
-		*data = (struct vring_desc) { .len = n > 1 && left > PAGE ? PAGE : left,
-					      .next = ++next };
+	for (; left; left -= data->len, data++)
+		*data = (struct vring_desc) { .len = left < len ? left : len, .next = ++next };
 	use_buffer(ring, desc + 1, slot);
 	*data = (struct vring_desc) { at(&ring->requests[slot].status), 1, VRING_DESC_F_WRITE, 0 };
 	if (ring->load->indirect)
@@ -175,14 +174,13 @@ void ring_add(struct lane *lane, unsigned int slot, bool write, __u64 offset)
 	struct ring *ring = lane->own;
 	struct ring_request *request = &ring->requests[slot];
 	struct vring_desc *data = chain_of(ring, slot) + 1;
-	__u32 n = ring->pieces;
 
 	if (load_takes_turns(ring->load))
 		use_buffer(ring, data, load_next_buffer(lane, slot));
 	request->header.type = write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN;
 	request->header.sector = offset >> 9;
 	request->status = 0xff;
-	for (__u32 i = 0; i < n; i++)
+	for (__u32 i = 0; i < ring->pieces; i++)
 		data[i].flags = VRING_DESC_F_NEXT | (write ? 0 : VRING_DESC_F_WRITE);
 	ring->vring.avail->ring[ring->added++ & (ring->num - 1)] =
 		lane->load->indirect ? slot : slot * ring->chain;

@@ -16,19 +16,13 @@
 #include "lib/clock.h"
 #include "lib/device.h"
 #include "lib/disk.h"
+#include "lib/group.h"
 #include "lib/privileges.h"
 #include "lib/request.h"
 #include "lib/stranger.h"
-#include "lib/trace.h"
 
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 120
-
-/* How often to try what others who want the CPUs may spoil. */
-#define TRIES 30
-
-#define CGROUP		"/sys/fs/cgroup"
-#define CGROUP_OURS	CGROUP "/vhost_blk_test"
 
 FIXTURE(worker) {
 	struct disk disk;
@@ -299,74 +293,6 @@ TEST_F(worker, needs_no_locked_memory)
 	EXPECT_EQ(0, guest_count(&self->guest.queues[0], "direct"));
 }
 
-/* Lines of the trace that have @word. */
-static int traced(const char *word)
-{
-	int n = 0;
-
-	if (!trace_read())
-		return -1;
-	for (const char *at = trace_text; (at = strstr(at, word)); at++)
-		n++;
-	return n;
-}
-
-/* Of workers, and of what wakes them later. */
-static bool trace_wakings(void)
-{
-	return trace_event("sched/sched_waking", "comm ~ \"vblk-*\"") &&
-	       trace_event("workqueue/workqueue_queue_work", "workqueue ~ \"vhost-blk*\"");
-}
-
-#define WAKINGS()	(traced("sched_waking: ") + traced("workqueue_queue_work: "))
-
-/* Nothing wakes who has nothing to do, also if there was something before. */
-TEST_F(worker, sleeps_while_there_is_nothing_to_do)
-{
-	const char *why = trace_begin();
-
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_TRUE(trace_wakings());
-	ASSERT_EQ(0, guest_set_busyloop(&self->guest.queues[1], 1000));
-	for (int i = 0; i < 10; i++)
-		ASSERT_TRUE(request_works(&self->guest.queues[i % 2]));
-	EXPECT_LT(0, WAKINGS());
-	/* But to let go of pages that are not used any more. */
-	for (int i = 0; i < 2; i++)
-		ASSERT_TRUE(BECOMES_TRUE(!guest_count(&self->guest.queues[i], "kept")));
-	sleep_ms(500);
-	ASSERT_TRUE(trace_clear());
-	sleep_ms(1500);
-	EXPECT_EQ(0, WAKINGS())
-		TH_LOG("%s", trace_text);
-	trace_end();
-}
-
-/*
- * Who finds the next request by looking for it need not be woken. Where something else has
- * to be done he does not look all the time: the best of TRIES counts.
- */
-TEST_F(worker, polls_where_requests_follow_each_other)
-{
-	const char *why = trace_begin();
-	int wakings = 200;
-
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_TRUE(trace_wakings());
-	ASSERT_EQ(0, set_parameter("at_kick", 0));
-	ASSERT_EQ(0, guest_set_busyloop(&self->guest.queues[0], 10000));
-	for (int try = 0; try < TRIES && wakings >= 100; try++) {
-		ASSERT_TRUE(trace_clear());
-		for (int i = 0; i < 200; i++)
-			ASSERT_TRUE(request_works(&self->guest.queues[0]));
-		wakings = traced("sched_waking: ");
-	}
-	EXPECT_GT(100, wakings);
-	trace_end();
-}
-
 /*
  * Who serves the queue may have its next turn before he tells the driver, but not give
  * back ever more meanwhile. One turn has 8 MiB, or 256 requests.
@@ -410,141 +336,9 @@ TEST_F(worker, tells_of_several_at_once)
 	}
 }
 
-/* One read after the other; the driver looks for the end of each, or waits to be told. */
-static bool reads(struct guest_queue *queue, int nr, bool waits)
-{
-	struct request request = {
-		.type = VIRTIO_BLK_T_IN, .data = request_alloc(queue->guest, 0, 0),
-	};
-	long end = now_ms() + 60000;
-
-	for (int i = 0; i < nr; i++) {
-		if (request_add(queue, &request))
-			return false;
-		guest_kick(queue);
-		while (!waits && !request.done && now_ms() < end)
-			if (!request_poll(queue))
-				sched_yield();
-		if (request_wait_all(queue))
-			return false;
-	}
-	return true;
-}
-
-/* Though each is given back before it offers the next. The best of TRIES counts. */
-TEST_F(worker, does_not_interrupt_who_goes_on)
-{
-	const struct guest_setup setup = { .without = FEATURE(VIRTIO_RING_F_EVENT_IDX) };
-	struct guest_queue *queue;
-	struct guest guest;
-	long told = 1000;
-
-	ASSERT_EQ(0, set_parameter("at_kick", 0));
-	ASSERT_EQ(0, guest_open(&guest, &setup));
-	ASSERT_EQ(0, guest_attach(&guest, self->disk.fd));
-	queue = &guest.queues[0];
-	ASSERT_EQ(0, guest_set_busyloop(queue, 10000));
-	for (int try = 0; try < TRIES && told >= 250; try++) {
-		told = guest_count(queue, "interrupts");
-		ASSERT_TRUE(reads(queue, 1000, false));
-		told = guest_count(queue, "interrupts") - told;
-	}
-	EXPECT_GT(250, told);
-	/* But it is told in the end. */
-	EXPECT_TRUE(BECOMES_TRUE(guest_signals(queue->call)));
-	guest_close(&guest);
-}
-
-/*
- * Nor is it taken for one that waits, where it waited for a few, as one whose CPU had others
- * to run seems to. Likewise.
- */
-TEST_F(worker, does_not_forget_who_goes_on)
-{
-	const struct guest_setup setup = { .without = FEATURE(VIRTIO_RING_F_EVENT_IDX) };
-	struct guest_queue *queue;
-	struct guest guest;
-	long at_kick = 1000;
-
-	for (int try = 0; try < TRIES && at_kick >= 100; try++) {
-		ASSERT_EQ(0, guest_open(&guest, &setup));
-		ASSERT_EQ(0, guest_attach(&guest, self->disk.fd));
-		queue = &guest.queues[0];
-		ASSERT_EQ(0, guest_set_busyloop(queue, 10000));
-		ASSERT_TRUE(reads(queue, 100, false));
-		ASSERT_TRUE(reads(queue, 8, true));
-		ASSERT_TRUE(reads(queue, 1000, false));
-		at_kick = guest_count(queue, "at-kick");
-		guest_close(&guest);
-	}
-	EXPECT_GT(100, at_kick);
-}
-
-/* It could take 10 ms for each, and does for a few, to see whether it still waits. */
-TEST_F(worker, tells_who_waits)
-{
-	long best = 3000, begin, took;
-
-	ASSERT_EQ(0, set_parameter("at_kick", 0));
-	ASSERT_EQ(0, guest_set_busyloop(&self->guest.queues[0], 10000));
-	for (int try = 0; try < TRIES && best >= 1500; try++) {
-		begin = now_ms();
-		ASSERT_TRUE(reads(&self->guest.queues[0], 300, true));
-		took = now_ms() - begin;
-		best = took < best ? took : best;
-	}
-	EXPECT_GT(1500, best);
-}
-
 /*
  * Control groups
  */
-
-/* The number behind @key in @file of our group, in the line that begins with @line. */
-static long group_count(const char *file, const char *line, const char *key)
-{
-	char path[128], text[512];
-	const char *at;
-	long count = -1;
-	FILE *stat;
-
-	snprintf(path, sizeof(path), CGROUP_OURS "/%s", file);
-	stat = fopen(path, "r");
-	while (stat && fgets(text, sizeof(text), stat)) {
-		at = strstr(text, key);
-		if (at && !strncmp(text, line, strlen(line)))
-			count = strtol(at + strlen(key), NULL, 10);
-	}
-	if (stat)
-		fclose(stat);
-	return count;
-}
-
-/* Of the CPUs, that our group has used, in microseconds. */
-static long group_time(void)
-{
-	return group_count("cpu.stat", "usage_usec", "usage_usec");
-}
-
-/* The time of a group is counted without a controller for it. */
-static const char *enter_group(void)
-{
-	int ret = write_file(CGROUP "/cgroup.subtree_control", "+io");
-
-	if (ret)
-		return "no controller for I/O in " CGROUP;
-	rmdir(CGROUP_OURS);
-	if (mkdir(CGROUP_OURS, 0755))
-		return strerror(errno);
-	return write_file(CGROUP_OURS "/cgroup.procs", "0") ? "cannot enter a group" : NULL;
-}
-
-static void leave_group(void)
-{
-	write_file(CGROUP "/cgroup.procs", "0");
-	BECOMES_TRUE(!rmdir(CGROUP_OURS));
-	write_file(CGROUP "/cgroup.subtree_control", "-io");
-}
 
 /* The same with a new disk; @number is what its line of io.stat begins with. */
 static const char *enter_group_with(struct disk *disk, const struct disk_setup *setup,
@@ -558,7 +352,7 @@ static const char *enter_group_with(struct disk *disk, const struct disk_setup *
 	if (fstat(disk->fd, &st))
 		return strerror(errno);
 	snprintf(number, 32, "%u:%u ", major(st.st_rdev), minor(st.st_rdev));
-	return enter_group();
+	return group_enter();
 }
 
 TEST_F(worker, works_on_behalf_of_its_owner)
@@ -586,7 +380,7 @@ TEST_F(worker, works_on_behalf_of_its_owner)
 	EXPECT_LE(4 * (long)MIB, group_count("io.stat", number, "wbytes="));
 	EXPECT_LE(8, group_count("io.stat", number, "rios="));
 	guest_close(&guest);
-	leave_group();
+	group_leave();
 	disk_remove(&disk);
 }
 
@@ -594,7 +388,7 @@ TEST_F(worker, works_on_behalf_of_its_owner)
 static int leave_for_root(const struct guest *guest)
 {
 	(void)guest;
-	return write_file(CGROUP "/cgroup.procs", "0");
+	return group_leave_alone();
 }
 
 /* As with a bridge: who notifies is a VMM's, and begins requests itself. */
@@ -628,7 +422,7 @@ TEST_F(worker, works_on_behalf_of_its_owner_whoever_notifies)
 	EXPECT_EQ(nr * (long)SECTOR, group_count("io.stat", number, "rbytes="));
 	EXPECT_EQ(0, stranger_end(&stranger));
 	guest_close(&guest);
-	leave_group();
+	group_leave();
 	disk_remove(&disk);
 }
 
@@ -663,7 +457,7 @@ TEST_F(worker, works_on_behalf_of_its_owner_on_a_busy_disk)
 	/* The kernel counts as well what was tried in vain: that is not to be the rule. */
 	EXPECT_GT(20 * 65536, group_count("io.stat", number, "rbytes="));
 	guest_close(&guest);
-	leave_group();
+	group_leave();
 	disk_remove(&disk);
 }
 
@@ -683,7 +477,7 @@ TEST_F(worker, spends_the_time_of_its_owner)
 	const long end = now_ms() + 20000;
 	struct guest guest;
 	long before, spent;
-	const char *why = enter_group();
+	const char *why = group_enter();
 
 	if (why)
 		SKIP(return, "%s", why);
@@ -699,55 +493,7 @@ TEST_F(worker, spends_the_time_of_its_owner)
 	} while (spent < 50000 && now_ms() < end);
 	EXPECT_LE(50000, spent);
 	guest_close(&guest);
-	leave_group();
-}
-
-/* Time of the CPUs, in microseconds, for 800 ms with requests so many ms after each other. */
-static long rare_requests(struct guest_queue *queue, int ms, __u32 busyloop)
-{
-	long before = group_time();
-
-	if (guest_set_busyloop(queue, busyloop))
-		return -1;
-	for (int i = 0; i < 800; i += ms) {
-		if (!request_works(queue))
-			return -1;
-		sleep_ms(ms);
-	}
-	return group_time() - before;
-}
-
-/* To look for the next request for 10 ms costs nothing where it comes after 20, or 5. */
-TEST_F(worker, does_not_poll_where_that_is_no_use)
-{
-	static const int intervals[] = { 20, 5 };
-	const char *why = enter_group();
-
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, set_parameter("at_kick", 0));
-	for (unsigned int i = 0; i < ARRAY_SIZE(intervals); i++) {
-		const struct guest_setup one = {};
-		const int ms = intervals[i];
-		long without, with = LONG_MAX;
-		struct guest guest;
-
-		ASSERT_EQ(0, guest_open(&guest, &one));
-		ASSERT_EQ(0, guest_attach(&guest, self->disk.fd));
-		without = rare_requests(&guest.queues[0], ms, 0);
-		/* What else the machine does is counted, too, now and then: the best counts. */
-		for (int n = 0; n < TRIES && with >= without + 200000; n++) {
-			long next = rare_requests(&guest.queues[0], ms, 10000);
-
-			with = next < with ? next : with;
-		}
-		EXPECT_LE(0, without);
-		EXPECT_LE(0, with);
-		EXPECT_GT(without + 200000, with)
-			TH_LOG("every %d ms: %ld us without, %ld with", ms, without, with);
-		guest_close(&guest);
-	}
-	leave_group();
+	group_leave();
 }
 
 int main(int argc, char **argv)

@@ -146,11 +146,8 @@ counter() {
 
 busy() { [ "$(counter "$1" taken)" != "$(counter "$1" ended)" ]; }
 
-# Until the guest asks for something, in seconds. It may have to start eight programs at
-# once, which takes minutes where its host is emulated and shares its CPUs.
-patience=400
-
-# goes_on KIND: some more requests end, sooner or later.
+# goes_on KIND: some more requests end, sooner or later. The guest may have to start eight
+# programs at once.
 goes_on() {
 	local before
 	before=$(counter "$1" ended) && [ -n "$before" ] &&

@@ -50,7 +50,7 @@ start_firmware() {
 	boot=("${@:2}")
 	: >"$scratch/console"
 	start_guest "${bootable[@]}"
-	try "$1: the kernel on the disk starts" within 300 has_started
+	try "$1: the kernel on the disk starts" within "$patience" has_started
 }
 
 has_started() { grep -a 'Command line: .* from=disk' "$scratch/console"; }

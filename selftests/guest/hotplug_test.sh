@@ -33,7 +33,7 @@ plug() {
 	qmp chardev-add '{"id": "plug", "backend": {"type": "socket", "data": {"server": false,
 		"addr": {"type": "unix", "data": {"path": "'"$scratch/plug"'"}}}}}' &&
 		qmp device_add '{"driver": "vhost-user-blk-pci", "id": "plug-disk", "chardev": "plug", "bus": "free-port"}' &&
-		within 30 in_guest "disk plugged"
+		within "$patience" in_guest "disk plugged"
 }
 
 works() {
@@ -45,7 +45,7 @@ works() {
 
 # The guest lets it go, as it is asked to; then QEMU does.
 unplug() {
-	qmp device_del '{"id": "plug-disk"}' && within 60 is_unplugged &&
+	qmp device_del '{"id": "plug-disk"}' && within "$patience" is_unplugged &&
 		qmp chardev-remove '{"id": "plug"}' &&
 		! in_guest "disk plugged"
 }

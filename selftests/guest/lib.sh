@@ -17,6 +17,10 @@ within() {
 	done
 }
 
+# How many seconds a guest has for what it is told to do. It starts its first fio in two, or in
+# more than sixty where its host is emulated and has more to do.
+patience=400
+
 # make_disk NAME MEGABYTES [ATTRIBUTE=VALUE...]: a null_blk, which is on blk-mq,
 # with its data in memory; its node in $disk.
 make_disk() {
@@ -167,7 +171,7 @@ start_guest() {
 }
 
 is_up() {
-	within 240 boots_or_leaves	# a minute, where the host is emulated and has time
+	within "$patience" boots_or_leaves
 	grep -q 'the guest is up' "$heard" && return
 	tail -n 20 "$heard" "$scratch/console"
 	return 1
@@ -179,7 +183,7 @@ boots_or_leaves() { grep -q 'the guest is up' "$heard" || gone "$guest"; }
 in_guest() {
 	local id=$EPOCHREALTIME
 	echo "$id $*" >&"$told"
-	within 120 has_done_or_left "$id"
+	within "$patience" has_done_or_left "$id"
 	grep -q "^=$id " "$heard" || { tail "$heard"; return 1; }
 	sed -n "/^>$id/,/^=$id/p" "$heard" | sed '1d;$d'
 	return "$(sed -n "s/^=$id //p" "$heard")"

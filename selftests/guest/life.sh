@@ -53,13 +53,12 @@ make_busy() {
 	in_guest 'for i in 1 2 3 4; do' \
 		'while dd if=/dev/zero of=/mnt/busy$i bs=32k count=128 oflag=direct status=none; do :; done &' \
 		'done' &&
-		within 30 writes_more $((before + 2048)) && in_flight
+		within "$patience" writes_more $((before + 2048)) && in_flight
 }
 
-# The bridge's device has requests that were taken and not yet given back. fio may
-# take long to start.
+# The bridge's device has requests that were taken and not yet given back.
 in_flight() {
-	within 60 is_in_flight || { queues_of "$bridge"; return 1; }
+	within "$patience" is_in_flight || { queues_of "$bridge"; return 1; }
 }
 
 is_in_flight() {

@@ -38,7 +38,7 @@ test_xfs() {
 	in_guest "mount $disk_of_guest /mnt"
 	try 'and so is the file' is_kept
 	tell o
-	ends "$guest" 30
+	ends "$guest" "$patience"
 	try 'powers off, and its VMM ends' test $? = 0
 	try 'the bridge stays' bridge_stays
 }

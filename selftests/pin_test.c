@@ -162,32 +162,45 @@ TEST_F(pin, is_made_of_a_huge_page)
 	}
 }
 
-/* And in however many pieces: here in turns in one huge page and in the next. */
-TEST_F(pin, is_made_of_huge_pages_for_many_pieces)
+/* Pages that were read before: how many were pinned again. */
+static long pinned_again(const SELF *self, const struct drv_buf *pieces)
 {
-	const __u64 data = GUEST_NEXT + 8 * MIB;
-	struct drv_buf pieces[PIECES];
-	long pinned;
+	long pinned = guest_count(self->queue, "pinned");
 
-	if (!variant->huge)
-		SKIP(return, "n/a: it has none");
+	for (int i = 0; i < PIECES; i++)
+		guest_set(&self->guest, pieces[i].addr, 0, PAGE);
+	if (request_do_in(self->queue, VIRTIO_BLK_T_IN, 8, pieces, PIECES) != VIRTIO_BLK_S_OK)
+		return -1;
+	for (int i = 0; i < PIECES; i++)
+		if (!data_is(&self->guest, pieces[i].addr, PAGE, SEED + i))
+			return -1;
+	return guest_count(self->queue, "pinned") - pinned;
+}
+
+/*
+ * And in however many pieces: here in turns in one huge page and in the next. Of pages that
+ * are not huge one request may have a 32nd of those there may be.
+ */
+TEST_F(pin, is_made_for_many_pieces)
+{
+	const __u64 data = GUEST_NEXT + 9 * MIB;	/* no slot is one of rings and headers */
+	struct drv_buf pieces[PIECES];
+
 	for (int i = 0; i < PIECES; i++) {
 		pieces[i] = (struct drv_buf) { data + i % 2 * HUGE + 3 * i * PAGE, PAGE };
 		data_fill(&self->guest, pieces[i].addr, PAGE, SEED + i);
 	}
+	ASSERT_EQ(0, attach_anew(self, variant->huge ? PINS : 32 * PIECES));
 	for (int i = 0; i < 4; i++)
 		ASSERT_EQ(VIRTIO_BLK_S_OK,
 			  request_do_in(self->queue, VIRTIO_BLK_T_OUT, 8, pieces, PIECES));
-	pinned = guest_count(self->queue, "pinned");
-	for (int i = 0; i < 3; i++) {
-		for (int j = 0; j < PIECES; j++)
-			guest_set(&self->guest, pieces[j].addr, 0, PAGE);
-		ASSERT_EQ(VIRTIO_BLK_S_OK,
-			  request_do_in(self->queue, VIRTIO_BLK_T_IN, 8, pieces, PIECES));
-		for (int j = 0; j < PIECES; j++)
-			EXPECT_TRUE(data_is(&self->guest, pieces[j].addr, PAGE, SEED + j));
-	}
-	EXPECT_EQ(pinned, guest_count(self->queue, "pinned"));
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(0, pinned_again(self, pieces));
+	if (variant->huge)
+		return;
+	ASSERT_EQ(0, attach_anew(self, 16 * PIECES));
+	for (int i = 0; i < 4; i++)
+		EXPECT_LE(PIECES, pinned_again(self, pieces));
 }
 
 /* So much would be too much for whoever has a limit. */

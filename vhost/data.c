@@ -292,10 +292,13 @@ static int vblk_pin_all(struct vblk_request *request, struct vblk_cursor cursor)
 	return 0;
 }
 
-/*
- * What keeps the page of @guest, or NULL. Pages of a request often are in one that is huge; of
- * others only so many are kept for one request.
- */
+/* What is kept is for all requests of a queue, so that one may not have too many pages. */
+static __always_inline bool vblk_are_few(const struct vblk_request *request, u64 pages)
+{
+	return pages <= VBLK_INLINE_VECS || pages <= request->queue->pins.nr / 32;
+}
+
+/* What keeps the page of @guest, or NULL. Pages of a request often are in one that is huge. */
 static __always_inline struct vblk_pin *vblk_keep_page(struct vblk_request *request, u64 guest)
 {
 	struct vblk_queue *queue = request->queue;
@@ -310,7 +313,7 @@ static __always_inline struct vblk_pin *vblk_keep_page(struct vblk_request *requ
 	if (!pin)
 		return NULL;
 	request->pins[request->nr_pins++] = pin;
-	return request->nr_pins <= VBLK_INLINE_VECS || vblk_pin_is_huge(pin) ? pin : NULL;
+	return vblk_are_few(request, request->nr_pins) || vblk_pin_is_huge(pin) ? pin : NULL;
 }
 
 /*
@@ -338,6 +341,23 @@ static bool vblk_keep(struct vblk_request *request, struct vblk_cursor cursor)
 		}
 	}
 	return true;
+}
+
+/* Ask for all pages of a request: the next with the same data may have them kept at once. */
+static noinline void vblk_want(const struct vblk_request *request, struct vblk_cursor cursor)
+{
+	struct vblk_pins *pins = &request->queue->pins;
+	u64 guest, len = request->len;
+	u32 piece, part;
+
+	if (!pins->watched)
+		return;
+	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece) {
+		for (; piece; piece -= part, guest += part, len -= part) {
+			part = min_t(u32, piece, PAGE_SIZE - offset_in_page(guest));
+			vblk_pins_want(pins, guest);
+		}
+	}
 }
 
 static int vblk_alloc_bounce(struct vblk_request *request)
@@ -413,11 +433,12 @@ void vblk_data_drop(struct vblk_request *request)
 		vblk_drop_own(request);
 }
 
-/* Might the pages of a request be kept? If they are not huge, only so many. */
+/* Might the pages of a request be kept? */
 static bool vblk_may_keep(const struct vblk_request *request)
 {
-	return READ_ONCE(vblk_pin_data) && (request->len <= VBLK_INLINE_VECS * PAGE_SIZE ||
-					    request->queue->pins.huge);
+	return READ_ONCE(vblk_pin_data) &&
+	       (vblk_are_few(request, DIV_ROUND_UP(request->len, PAGE_SIZE)) ||
+		request->queue->pins.huge);
 }
 
 /* Have the data in pages that the request pins itself, or in pages of ours. */
@@ -453,6 +474,7 @@ int vblk_data_map(struct vblk_request *request, struct vblk_cursor cursor)
 		if (vblk_keep(request, cursor))
 			return 0;
 		vblk_data_drop(request);
+		vblk_want(request, cursor);
 	}
 	return vblk_map_own(request, cursor);
 }

@@ -362,7 +362,27 @@ struct vblk_pin *vblk_pins_add(struct vblk_pins *pins, const struct vblk_memory 
 }
 
 /**
- * vblk_pins_add_again() - the same, if it was asked for before
+ * vblk_pins_want() - ask for a page that is not kept
+ * @pins: those of the queue
+ * @guest: any address of the guest within the page
+ *
+ * Context: as for vblk_pins_get().
+ * Return: was it asked for before, and what has its slot not used since?
+ */
+bool vblk_pins_want(struct vblk_pins *pins, u64 guest)
+{
+	int shift = pins->huge ? VBLK_HUGE_SHIFT : PAGE_SHIFT;
+	u32 wanted = ((guest >> shift) + 1) & ~VBLK_AGED;
+	struct vblk_pin *pin = vblk_pins_slot(pins, guest, shift);
+
+	if ((pin->wanted & ~VBLK_AGED) == wanted)
+		return true;
+	pin->wanted = wanted | (pin->wanted & VBLK_AGED);
+	return false;
+}
+
+/**
+ * vblk_pins_add_again() - keep a page that is not kept, if it was asked for before
  * @pins: those of the queue
  * @memory: the guest's memory
  * @guest: any address of the guest within the page
@@ -377,15 +397,7 @@ struct vblk_pin *vblk_pins_add(struct vblk_pins *pins, const struct vblk_memory 
 struct vblk_pin *vblk_pins_add_again(struct vblk_pins *pins, const struct vblk_memory *memory,
 				     u64 guest, unsigned int flags)
 {
-	int shift = pins->huge ? VBLK_HUGE_SHIFT : PAGE_SHIFT;
-	u32 wanted = ((guest >> shift) + 1) & ~VBLK_AGED;
-	struct vblk_pin *pin;
-
-	if (!pins->watched)
+	if (!pins->watched || !vblk_pins_want(pins, guest))
 		return NULL;
-	pin = vblk_pins_slot(pins, guest, shift);
-	if ((pin->wanted & ~VBLK_AGED) == wanted)
-		return vblk_pins_add(pins, memory, guest, flags);
-	pin->wanted = wanted | (pin->wanted & VBLK_AGED);
-	return NULL;
+	return vblk_pins_add(pins, memory, guest, flags);
 }

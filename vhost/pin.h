@@ -25,7 +25,7 @@ struct vblk_memory;
  *	nobody may begin to use it
  * @size: bytes, whatever the owner has there now
  * @users: requests that use it; the worker's
- * @wanted: of another, that was asked for since this one was, see vblk_pins_add_again()
+ * @wanted: of another, that was asked for since this one was, see vblk_pins_want()
  */
 struct vblk_pin {
 	struct page *page;
@@ -80,6 +80,7 @@ void vblk_pins_begin(struct vblk_pins *pins);
 void vblk_pins_end(struct vblk_pins *pins);
 struct vblk_pin *vblk_pins_add(struct vblk_pins *pins, const struct vblk_memory *memory,
 			       u64 guest, unsigned int flags);
+bool vblk_pins_want(struct vblk_pins *pins, u64 guest);
 struct vblk_pin *vblk_pins_add_again(struct vblk_pins *pins, const struct vblk_memory *memory,
 				     u64 guest, unsigned int flags);
 long vblk_pin_pages_of(struct mm_struct *mm, unsigned long user, unsigned long nr,

@@ -3,14 +3,10 @@
  * Workers: the ioctls about them, and that what they do is charged to, and limited
  * like, their owner.
  */
-#include <limits.h>
-#include <sched.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/syscall.h>
 
 #include "kselftest_harness.h"
 #include "lib/clock.h"

@@ -17,7 +17,7 @@ plug() { try "$1: comes" comes "$2" "${3-\"\"}"; }
 comes() {
 	qmp human-monitor-command "{\"command-line\": \"device_add virtio-blk-pci,bus=socket1,$options,$1\"}" |
 		grep -F "$2" &&
-		within 60 in_guest 'disk transport'
+		within "$patience" in_guest 'disk transport'
 }
 
 # polls_for NAME US: the kernel's worker looks for more, for so long.
@@ -38,8 +38,8 @@ finishes() {
 }
 
 goes() {
-	qmp device_del '{"id": "main"}' && within 60 is_gone main &&
-		within 60 in_guest '! disk transport'
+	qmp device_del '{"id": "main"}' && within "$patience" is_gone main &&
+		within "$patience" in_guest '! disk transport'
 }
 
 # --- interrupts

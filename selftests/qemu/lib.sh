@@ -21,7 +21,7 @@ node() { echo "driver=host_device,node-name=disk,filename=$disk,${1:-cache.direc
 # shellcheck disable=SC2053 # it is a pattern
 is() { [[ $(asks "${2:-main}" | sed -E 's/.*"return": "(.*)".*/\1/') = $1 ]]; }
 
-becomes() { within 20 is "$@" || { asks "${2:-main}"; return 1; }; }
+becomes() { within "$patience" is "$@" || { asks "${2:-main}"; return 1; }; }
 
 # is_served [DEVICE]: by the kernel, as QEMU says.
 is_served() { becomes on "$@"; }

@@ -14,7 +14,7 @@ export DM_DISABLE_UDEV=1	# no daemon in the box makes nodes
 # --- what it says
 
 # job ID STATUS: it comes to that; a job that is gone has ended.
-job() { within 60 has_come "$@"; }
+job() { within "$patience" has_come "$@"; }
 
 has_come() {
 	qmp query-jobs >"$answer"
@@ -52,7 +52,7 @@ works() {
 }
 
 # Requests are done while somebody looks.
-moves() { within 20 counts_other_than "$(count)"; }
+moves() { within "$patience" counts_other_than "$(count)"; }
 
 count() { in_guest "cat /sys/block/\${d##*/}/stat"; }
 
@@ -148,7 +148,7 @@ grows() {
 		dmsetup reload switch --table "0 $((megabytes << 11)) linear $lower 0" &&
 		dmsetup resume switch &&
 		qmp block_resize "{\"node-name\": \"disk\", \"size\": $((megabytes << 20))}" &&
-		within 20 has_size
+		within "$patience" has_size
 }
 
 has_size() { [ "$(in_guest "cat /sys/block/\${d##*/}/size")" = $((megabytes << 11)) ]; }
@@ -160,18 +160,18 @@ plugs() {
 		is_served guest &&
 		in_guest 'until disk guest; do sleep 0.2; done; dd if=$(disk guest) of=/dev/null bs=1M count=8 iflag=direct' &&
 		qmp device_del '{"id": "guest"}' &&
-		within 60 is_gone guest &&
+		within "$patience" is_gone guest &&
 		in_guest 'while disk guest; do sleep 0.2; done'
 }
 
 # The whole state goes to a file, while the guest works; another QEMU goes on with it.
 leaves() {
-	qmp migrate "{\"uri\": \"file:$scratch/state\"}" && within 120 migrated &&
+	qmp migrate "{\"uri\": \"file:$scratch/state\"}" && within "$patience" migrated &&
 		becomes 'off: migration' && qmp quit
 }
 
 arrives() {
-	within 120 is_running && return
+	within "$patience" is_running && return
 	tail -n 5 "$heard"
 	return 1
 }

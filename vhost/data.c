@@ -125,6 +125,7 @@ int vblk_data_read_kept(struct vblk_queue *queue, struct vblk_cursor cursor, voi
 void vblk_data_init(struct vblk_request *request)
 {
 	request->vecs = request->inline_vecs;
+	request->own = request->inline_own;
 	request->pins = request->inline_pins;
 	request->max_vecs = VBLK_INLINE_VECS;
 }
@@ -139,20 +140,26 @@ static void vblk_free_vecs(struct vblk_request *request)
 
 static noinline int vblk_grow_vecs(struct vblk_request *request)
 {
+	const size_t each = sizeof(*request->vecs) + sizeof(*request->pins) +
+			    sizeof(*request->own);
 	struct vblk_pin **pins;
 	struct bio_vec *vecs;
+	bool *own;
 	u64 max;
 
 	/* Most buffers are of whole pages. */
 	max = max((request->len >> PAGE_SHIFT) + 2, 2ULL * request->max_vecs);
-	vecs = kvmalloc_array(max, sizeof(*vecs) + sizeof(*pins), GFP_KERNEL_ACCOUNT);
+	vecs = kvmalloc_array(max, each, GFP_KERNEL_ACCOUNT);
 	if (!vecs)
 		return -ENOMEM;
 	pins = (struct vblk_pin **)(vecs + max);
+	own = (bool *)(pins + max);
 	memcpy(vecs, request->vecs, array_size(request->nr_vecs, sizeof(*vecs)));
 	memcpy(pins, request->pins, array_size(request->nr_pins, sizeof(*pins)));
+	memcpy(own, request->own, array_size(request->nr_vecs, sizeof(*own)));
 	vblk_free_vecs(request);
 	request->vecs = vecs;
+	request->own = own;
 	request->pins = pins;
 	request->max_vecs = max;
 	return 0;
@@ -166,55 +173,29 @@ static __always_inline int vblk_more_vecs(struct vblk_request *request)
 	return vblk_grow_vecs(request);
 }
 
-static void vblk_unkeep(struct vblk_request *request)
-{
-	bool dirty = !vblk_request_writes(request);
-	u32 i;
-
-	for (i = 0; i < request->nr_pins; i++)
-		vblk_pins_put(request->pins[i], dirty);
-	request->nr_pins = 0;
-	request->nr_vecs = 0;
-	vblk_free_vecs(request);
-}
-
-static void vblk_unpin(struct vblk_request *request)
-{
-	bool dirty = !vblk_request_writes(request);
-	struct bio_vec *vec;
-	u32 pages;
-
-	for (vec = request->vecs; vec < request->vecs + request->nr_vecs; vec++) {
-		if (request->bounced) {
-			__free_page(vec->bv_page);
-			continue;
-		}
-		pages = (vec->bv_offset + vec->bv_len + PAGE_SIZE - 1) >> PAGE_SHIFT;
-		unpin_user_page_range_dirty_lock(vec->bv_page, pages, dirty);
-		request->queue->stats.unpins += pages;
-	}
-	request->nr_vecs = 0;
-}
-
-/* Do pages follow what is in the last vector? */
-static __always_inline bool vblk_follows_last(const struct vblk_request *request,
+/* Do pages follow what is in the last vector, and are they as much its own? */
+static __always_inline bool vblk_follows_last(const struct vblk_request *request, bool own,
 					      struct page *page, u32 offset)
 {
 	const struct bio_vec *last = &request->vecs[request->nr_vecs] - 1;
 
-	return request->nr_vecs && !offset && !((last->bv_offset + last->bv_len) & ~PAGE_MASK) &&
+	return request->nr_vecs && !offset &&
+	       !((last->bv_offset + last->bv_len) & ~PAGE_MASK) &&
 	       vblk_page_follows(page, last->bv_page,
-				 (last->bv_offset + last->bv_len) >> PAGE_SHIFT);
+				 (last->bv_offset + last->bv_len) >> PAGE_SHIFT) &&
+	       request->own[request->nr_vecs - 1] == own;
 }
 
 /* Add pages in a row to the vectors, to the last one if they follow it. There is room. */
-static __always_inline void vblk_add_row(struct vblk_request *request, struct page *page,
-					 u32 offset, u32 len)
+static __always_inline void vblk_add_row(struct vblk_request *request, bool own,
+					 struct page *page, u32 offset, u32 len)
 {
-	if (vblk_follows_last(request, page, offset))
+	if (vblk_follows_last(request, own, page, offset)) {
 		request->vecs[request->nr_vecs - 1].bv_len += len;
-	else
-		bvec_set_page(&request->vecs[request->nr_vecs++], page, len, offset);
+		return;
+	}
+	request->own[request->nr_vecs] = own;
+	bvec_set_page(&request->vecs[request->nr_vecs++], page, len, offset);
 }
 
 /* Add @nr of the queue's @pages, or let go of them: @len bytes from @offset on. */
@@ -233,7 +214,7 @@ static int vblk_add_pinned(struct vblk_request *request, u32 nr, u32 offset, u32
 			request->queue->stats.unpins += nr;
 			return ret;
 		}
-		vblk_add_row(request, *pages, offset, piece);
+		vblk_add_row(request, true, *pages, offset, piece);
 	}
 	return 0;
 }
@@ -262,43 +243,46 @@ static int vblk_pin(struct vblk_request *request, unsigned long user, u32 len)
 	return 0;
 }
 
-static bool vblk_is_aligned(const struct vblk_limits *limits, u64 at, u32 len)
+/* Pin what the driver has from @guest on. */
+static __always_inline int vblk_map_own(struct vblk_request *request, u64 guest, u32 len)
 {
-	return !(at & limits->dma_mask) && !(len & (limits->block_size - 1));
-}
-
-/* -EINVAL if the disk cannot take the buffers as they are, or they are in too many pages. */
-static int vblk_pin_all(struct vblk_request *request, struct vblk_cursor cursor)
-{
-	const struct vblk_queue *queue = request->queue;
-	u64 guest, pages = 0, len = request->len;
+	const struct vblk_limits *limits = &request->queue->limits;
 	unsigned long user;
-	u32 piece, part;
+	u32 part;
 	int ret;
 
-	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece) {
-		for (; piece; piece -= part, guest += part, len -= part) {
-			part = vblk_memory_translate(queue->memory, guest, piece, &user);
-			if (!part)
-				return -EFAULT;
-			pages += DIV_ROUND_UP((u64)offset_in_page(user) + part, PAGE_SIZE);
-			if (!vblk_is_aligned(&queue->limits, user, part) || pages > VBLK_MAX_PAGES)
-				return -EINVAL;
-			ret = vblk_pin(request, user, part);
-			if (ret)
-				return ret;
-		}
+	for (; len; guest += part, len -= part) {
+		part = vblk_memory_translate(request->queue->memory, guest, len, &user);
+		if (!part)
+			return -EFAULT;
+		/* The owner may have its regions anywhere, and they may end anywhere. */
+		if (user & limits->dma_mask || (part < len && part & (limits->block_size - 1)))
+			return -EINVAL;
+		request->nr_own += DIV_ROUND_UP((u64)offset_in_page(user) + part, PAGE_SIZE);
+		if (request->nr_own > VBLK_MAX_PAGES)
+			return -EINVAL;
+		ret = vblk_pin(request, user, part);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }
 
-/* What is kept is for all requests of a queue, so that one may not have too many pages. */
-static __always_inline bool vblk_are_few(const struct vblk_request *request, u64 pages)
+/*
+ * May a request ask for so many pages that are not kept? What is kept is for all requests of
+ * a queue, so that one may not have too many, unless they are huge.
+ */
+static __always_inline bool vblk_may_ask(const struct vblk_request *request, u64 pages)
 {
-	return pages <= VBLK_INLINE_VECS || pages <= request->queue->pins.nr / 32;
+	const struct vblk_pins *pins = &request->queue->pins;
+
+	return pages <= VBLK_INLINE_VECS || pages <= pins->nr / 32 || pins->huge;
 }
 
-/* What keeps the page of @guest, or NULL. Pages of a request often are in one that is huge. */
+/*
+ * What keeps the page of @guest, or NULL; there is room for it. Pages of a request often are
+ * in one that is huge.
+ */
 static __always_inline struct vblk_pin *vblk_keep_page(struct vblk_request *request, u64 guest)
 {
 	struct vblk_queue *queue = request->queue;
@@ -309,55 +293,84 @@ static __always_inline struct vblk_pin *vblk_keep_page(struct vblk_request *requ
 		if (vblk_pin_has(pin, guest))
 			return pin;
 	}
-	pin = vblk_pins_get_again(&queue->pins, queue->memory, guest, vblk_queue_gup(queue));
-	if (!pin)
-		return NULL;
-	request->pins[request->nr_pins++] = pin;
-	return vblk_are_few(request, request->nr_pins) || vblk_pin_is_huge(pin) ? pin : NULL;
+	pin = vblk_pins_find(&queue->pins, guest);
+	if (unlikely(!pin) && vblk_may_ask(request, ++request->nr_asked) &&
+	    vblk_pins_want(&queue->pins, guest))
+		pin = vblk_pins_add(&queue->pins, queue->memory, guest, vblk_queue_gup(queue));
+	if (likely(pin))
+		request->pins[request->nr_pins++] = pin;
+	return pin;
 }
 
 /*
- * Have the data in pages that are kept; false, with some of them, if not all can be, or
- * not be used.
+ * Pin what the driver has from @guest on, which is not kept, up to the next page that is. How
+ * much that is, in bytes, or an error.
  */
-static bool vblk_keep(struct vblk_request *request, struct vblk_cursor cursor)
+static noinline int vblk_map_unkept(struct vblk_request *request, u64 guest, u32 len)
 {
-	u64 guest, len = request->len;
-	struct vblk_pin *pin;
-	u32 piece, part;
+	u32 run = 0;
+	int ret;
 
-	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece) {
-		if (!vblk_is_aligned(&request->queue->limits, guest, piece))
-			return false;
-		for (; piece; piece -= part, guest += part, len -= part) {
-			if (vblk_more_vecs(request))
-				return false;
-			pin = vblk_keep_page(request, guest);
-			if (!pin)
-				return false;
-			part = min(piece, vblk_pin_room(pin, guest));
-			vblk_add_row(request, vblk_pin_page(pin, guest), offset_in_page(guest),
-				     part);
-		}
-	}
-	return true;
+	do
+		run += min_t(u32, len - run, PAGE_SIZE - offset_in_page(guest + run));
+	while (run < len && !vblk_keep_page(request, guest + run));
+	ret = vblk_map_own(request, guest, run);
+	return ret ?: run;
 }
 
-/* Ask for all pages of a request: the next with the same data may have them kept at once. */
-static noinline void vblk_want(const struct vblk_request *request, struct vblk_cursor cursor)
+/* Have what the driver has from @guest on in pages that are kept, and pin those that are not. */
+static __always_inline int vblk_map_piece(struct vblk_request *request, u64 guest, u32 len)
 {
-	struct vblk_pins *pins = &request->queue->pins;
-	u64 guest, len = request->len;
-	u32 piece, part;
+	struct vblk_pin *pin;
+	int part;
 
-	if (!pins->watched)
-		return;
-	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece) {
-		for (; piece; piece -= part, guest += part, len -= part) {
-			part = min_t(u32, piece, PAGE_SIZE - offset_in_page(guest));
-			vblk_pins_want(pins, guest);
+	for (; len; guest += part, len -= part) {
+		if (vblk_more_vecs(request))
+			return -ENOMEM;
+		pin = vblk_keep_page(request, guest);
+		if (likely(pin)) {
+			part = min(len, vblk_pin_room(pin, guest));
+			vblk_add_row(request, false, vblk_pin_page(pin, guest),
+				     offset_in_page(guest), part);
+			continue;
 		}
+		part = vblk_map_unkept(request, guest, len);
+		if (part < 0)
+			return part;
 	}
+	return 0;
+}
+
+/* -EINVAL if the disk cannot take the buffers as they are, or they are in too many pages. */
+static __always_inline int vblk_map_pages(struct vblk_request *request,
+					  struct vblk_cursor cursor, bool keep)
+{
+	const struct vblk_limits *limits = &request->queue->limits;
+	u64 guest, len = request->len;
+	u32 piece;
+	int ret;
+
+	for (; vblk_cursor_next(&cursor, len, &guest, &piece); len -= piece) {
+		if (guest & limits->dma_mask || piece & (limits->block_size - 1))
+			return -EINVAL;
+		ret = keep ? vblk_map_piece(request, guest, piece) :
+			     vblk_map_own(request, guest, piece);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static noinline int vblk_map_own_pages(struct vblk_request *request, struct vblk_cursor cursor)
+{
+	return vblk_map_pages(request, cursor, false);
+}
+
+/* Might pages of a request be kept? */
+static bool vblk_may_keep(const struct vblk_request *request)
+{
+	return READ_ONCE(vblk_pin_data) &&
+	       vblk_may_ask(request, DIV_ROUND_UP(request->len, PAGE_SIZE));
 }
 
 static int vblk_alloc_bounce(struct vblk_request *request)
@@ -366,7 +379,6 @@ static int vblk_alloc_bounce(struct vblk_request *request)
 	struct page *page;
 	u32 piece;
 
-	request->bounced = true;
 	for (; len; len -= piece) {
 		if (vblk_more_vecs(request))
 			return -ENOMEM;
@@ -375,6 +387,7 @@ static int vblk_alloc_bounce(struct vblk_request *request)
 		if (!page)
 			return -ENOMEM;
 		piece = min_t(u64, len, PAGE_SIZE);
+		request->own[request->nr_vecs] = true;
 		bvec_set_page(&request->vecs[request->nr_vecs++], page, piece, 0);
 	}
 	return 0;
@@ -396,6 +409,8 @@ static int vblk_bounce(struct vblk_request *request, struct vblk_cursor cursor)
 {
 	int ret;
 
+	request->bounced = true;
+	request->nr_own = DIV_ROUND_UP(request->len, PAGE_SIZE);
 	if (!vblk_request_writes(request)) {
 		request->segs = kvmalloc_array(cursor.nr, sizeof(*cursor.seg), GFP_KERNEL_ACCOUNT);
 		if (!request->segs)
@@ -412,11 +427,36 @@ static int vblk_bounce(struct vblk_request *request, struct vblk_cursor cursor)
 
 static noinline void vblk_drop_own(struct vblk_request *request)
 {
-	vblk_unpin(request);
-	vblk_free_vecs(request);
+	bool dirty = !vblk_request_writes(request);
+	struct bio_vec *vec;
+	u32 pages, i;
+
+	for (i = 0; i < request->nr_vecs; i++) {
+		vec = &request->vecs[i];
+		if (!request->own[i])
+			continue;
+		if (request->bounced) {
+			__free_page(vec->bv_page);
+			continue;
+		}
+		pages = (vec->bv_offset + vec->bv_len + PAGE_SIZE - 1) >> PAGE_SHIFT;
+		unpin_user_page_range_dirty_lock(vec->bv_page, pages, dirty);
+		request->queue->stats.unpins += pages;
+	}
+	request->nr_own = 0;
 	kvfree(request->segs);
 	request->segs = NULL;
 	request->nr_segs = 0;
+}
+
+static void vblk_unkeep(struct vblk_request *request)
+{
+	bool dirty = !vblk_request_writes(request);
+	u32 i;
+
+	for (i = 0; i < request->nr_pins; i++)
+		vblk_pins_put(request->pins[i], dirty);
+	request->nr_pins = 0;
 }
 
 /**
@@ -427,35 +467,11 @@ static noinline void vblk_drop_own(struct vblk_request *request)
  */
 void vblk_data_drop(struct vblk_request *request)
 {
-	if (likely(request->nr_pins))
-		vblk_unkeep(request);
-	else if (request->nr_vecs || request->segs)
+	vblk_unkeep(request);
+	if (unlikely(request->nr_own))
 		vblk_drop_own(request);
-}
-
-/* Might the pages of a request be kept? */
-static bool vblk_may_keep(const struct vblk_request *request)
-{
-	return READ_ONCE(vblk_pin_data) &&
-	       (vblk_are_few(request, DIV_ROUND_UP(request->len, PAGE_SIZE)) ||
-		request->queue->pins.huge);
-}
-
-/* Have the data in pages that the request pins itself, or in pages of ours. */
-static noinline int vblk_map_own(struct vblk_request *request, struct vblk_cursor cursor)
-{
-	int ret;
-
-	ret = vblk_pin_all(request, cursor);
-	if (unlikely(ret && request->queue->hurried)) {
-		ret = -EAGAIN;
-	} else if (ret == -EINVAL) {
-		vblk_unpin(request);
-		ret = vblk_bounce(request, cursor);
-	}
-	if (ret)
-		vblk_drop_own(request);
-	return ret;
+	request->nr_vecs = 0;
+	vblk_free_vecs(request);
 }
 
 /**
@@ -468,15 +484,23 @@ static noinline int vblk_map_own(struct vblk_request *request, struct vblk_curso
  */
 int vblk_data_map(struct vblk_request *request, struct vblk_cursor cursor)
 {
+	int ret;
+
 	if (unlikely(request->len > (u64)VBLK_MAX_PAGES << PAGE_SHIFT))
 		return -E2BIG;
-	if (vblk_may_keep(request)) {
-		if (vblk_keep(request, cursor))
-			return 0;
+	request->nr_asked = 0;
+	ret = vblk_may_keep(request) ? vblk_map_pages(request, cursor, true) :
+				       vblk_map_own_pages(request, cursor);
+	if (likely(!ret))
+		return 0;
+	vblk_data_drop(request);
+	if (request->queue->hurried)
+		return -EAGAIN;
+	if (ret == -EINVAL)
+		ret = vblk_bounce(request, cursor);
+	if (ret)
 		vblk_data_drop(request);
-		vblk_want(request, cursor);
-	}
-	return vblk_map_own(request, cursor);
+	return ret;
 }
 
 /**

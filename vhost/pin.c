@@ -32,9 +32,6 @@ MODULE_PARM_DESC(pins, "pages, and as many huge ones, that each queue keeps pinn
 /* How long a page may stay that is not used, at least; not much more than twice of it. */
 #define VBLK_AGE HZ
 
-/* In vblk_pin.wanted: it was not used since vblk_pins_age(). */
-#define VBLK_AGED BIT(31)
-
 /* Pages to pin at a time. */
 #define VBLK_PIN_ROW 32
 
@@ -359,45 +356,4 @@ struct vblk_pin *vblk_pins_add(struct vblk_pins *pins, const struct vblk_memory 
 		return NULL;
 	pins->huge = pins->may_be_huge && vblk_pin_is_of_huge(pin);
 	return pin;
-}
-
-/**
- * vblk_pins_want() - ask for a page that is not kept
- * @pins: those of the queue
- * @guest: any address of the guest within the page
- *
- * Context: as for vblk_pins_get().
- * Return: was it asked for before, and what has its slot not used since?
- */
-bool vblk_pins_want(struct vblk_pins *pins, u64 guest)
-{
-	int shift = pins->huge ? VBLK_HUGE_SHIFT : PAGE_SHIFT;
-	u32 wanted = ((guest >> shift) + 1) & ~VBLK_AGED;
-	struct vblk_pin *pin = vblk_pins_slot(pins, guest, shift);
-
-	if ((pin->wanted & ~VBLK_AGED) == wanted)
-		return true;
-	pin->wanted = wanted | (pin->wanted & VBLK_AGED);
-	return false;
-}
-
-/**
- * vblk_pins_add_again() - keep a page that is not kept, if it was asked for before
- * @pins: those of the queue
- * @memory: the guest's memory
- * @guest: any address of the guest within the page
- * @flags: FOLL_NOFAULT, or 0
- *
- * To keep a page is dear, and in vain if it is not used again. So it takes the slot of
- * another only if that was not used since it was first asked for.
- *
- * Context: as for vblk_pins_get().
- * Return: the page, to be put, or NULL if it is not kept
- */
-struct vblk_pin *vblk_pins_add_again(struct vblk_pins *pins, const struct vblk_memory *memory,
-				     u64 guest, unsigned int flags)
-{
-	if (!pins->watched || !vblk_pins_want(pins, guest))
-		return NULL;
-	return vblk_pins_add(pins, memory, guest, flags);
 }

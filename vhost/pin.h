@@ -16,6 +16,12 @@ struct vblk_memory;
 #define VBLK_HUGE_SHIFT PMD_SHIFT
 #define VBLK_HUGE_PAGES (PMD_SIZE / PAGE_SIZE)
 
+/* In vblk_pin.wanted: it was not used since vblk_pins_age(). */
+#define VBLK_AGED BIT(31)
+
+/* And another one was asked for since. */
+#define VBLK_DOUBTED BIT(30)
+
 /**
  * struct vblk_pin - a page of the guest, pinned; or a huge one
  * @page: the page, or the first of it; NULL if there is none
@@ -80,9 +86,6 @@ void vblk_pins_begin(struct vblk_pins *pins);
 void vblk_pins_end(struct vblk_pins *pins);
 struct vblk_pin *vblk_pins_add(struct vblk_pins *pins, const struct vblk_memory *memory,
 			       u64 guest, unsigned int flags);
-bool vblk_pins_want(struct vblk_pins *pins, u64 guest);
-struct vblk_pin *vblk_pins_add_again(struct vblk_pins *pins, const struct vblk_memory *memory,
-				     u64 guest, unsigned int flags);
 long vblk_pin_pages_of(struct mm_struct *mm, unsigned long user, unsigned long nr,
 		       unsigned int flags, struct page **pages);
 
@@ -130,11 +133,6 @@ static inline bool vblk_pin_has(const struct vblk_pin *pin, u64 guest)
 {
 	/* What becomes stale now is in use by those who came before that. */
 	return guest - pin->guest < READ_ONCE(pin->len);
-}
-
-static inline bool vblk_pin_is_huge(const struct vblk_pin *pin)
-{
-	return pin->size > PAGE_SIZE;
 }
 
 /* How many bytes there are from @guest on, which has to be there. */
@@ -191,12 +189,45 @@ static inline struct vblk_pin *vblk_pins_get(struct vblk_pins *pins,
 	return vblk_pins_find(pins, guest) ?: vblk_pins_add(pins, memory, guest, flags);
 }
 
-/* The same, if it was asked for before. */
+/**
+ * vblk_pins_want() - ask for a page that is not kept
+ * @pins: those of the queue
+ * @guest: any address of the guest within the page
+ *
+ * To keep a page is dear, and in vain if it is not used again. So it is to take the slot of
+ * another only if that was not used since it was first asked for.
+ *
+ * Context: as for vblk_pins_get().
+ * Return: whether it was asked for before, so that it is worth to be added
+ */
+static inline bool vblk_pins_want(struct vblk_pins *pins, u64 guest)
+{
+	int shift = pins->huge ? VBLK_HUGE_SHIFT : PAGE_SHIFT;
+	u32 flags = VBLK_AGED | VBLK_DOUBTED, wanted = ((guest >> shift) + 1) & ~flags;
+	struct vblk_pin *pin;
+
+	if (!pins->watched)
+		return false;
+	pin = vblk_pins_slot(pins, guest, shift);
+	if ((pin->wanted & ~flags) == wanted)
+		return true;
+	/* Two in turns: the first of them. */
+	if (pin->wanted & ~flags && !(pin->wanted & VBLK_DOUBTED))
+		pin->wanted |= VBLK_DOUBTED;
+	else
+		pin->wanted = wanted | (pin->wanted & VBLK_AGED);
+	return false;
+}
+
+/* As vblk_pins_get(), if it was asked for before. */
 static inline struct vblk_pin *vblk_pins_get_again(struct vblk_pins *pins,
 						   const struct vblk_memory *memory, u64 guest,
 						   unsigned int flags)
 {
-	return vblk_pins_find(pins, guest) ?: vblk_pins_add_again(pins, memory, guest, flags);
+	struct vblk_pin *pin = vblk_pins_find(pins, guest);
+
+	return pin || !vblk_pins_want(pins, guest) ? pin :
+						      vblk_pins_add(pins, memory, guest, flags);
 }
 
 /**

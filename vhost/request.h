@@ -43,6 +43,7 @@ struct vblk_queue;
  * @may_wait: the disk may be waited for; if not, BLK_STS_AGAIN ends it
  * @polls: the disk is to be polled for its end
  * @bounced: the vectors are pages of ours, to be copied from or to @segs
+ * @error: of the first of its bios that failed
  * @sector: where it begins, in units of 512 bytes
  * @len: bytes of data, or of all @ranges
  * @written: how many bytes the driver may find written if all is well
@@ -52,22 +53,26 @@ struct vblk_queue;
  * @status_user: if the page is not kept: the owner's address of the status byte, 0 if
  *	there is none
  * @vecs: the data: pinned pages of the owner, or ours
- * @pins: what keeps the pages in @vecs; none if the request pinned them itself
- * @nr_vecs: number of @vecs
+ * @own: of each of @vecs, whether the request pinned its pages itself, or they are ours
+ * @pins: what keeps the pages in the others
+ * @nr_vecs: number of @vecs, and of @own
  * @max_vecs: how many of @vecs, and of @pins, there is room for
  * @nr_pins: number of @pins
+ * @nr_own: how many pages are the request's own
+ * @nr_asked: for how many pages it asked that are not kept
  * @segs: for @bounced and to read, where the data goes
  * @nr_segs: number of those
- * @nr_ranges: number of @ranges
  * @ranges: what to discard, checked
+ * @nr_ranges: number of those
  * @bios_left: how many have not ended; the last ends the request
- * @error: of the first that failed
  * @blkcg: the cgroup to be charged instead of that of who begins it, or NULL
  * @bio: the first of its bios
  * @inline_vecs: @vecs, if they suffice
+ * @inline_own: and @own
  * @inline_pins: and @pins
  *
- * The worker's, but from execute until the last bio ends it is the block layer's.
+ * The worker's, but from execute until the last bio ends it is the block layer's. No more
+ * than 512 bytes, or those of a queue of 256 take twice as many pages.
  */
 struct vblk_request {
 	struct list_head node;
@@ -82,6 +87,7 @@ struct vblk_request {
 	bool may_wait;
 	bool polls;
 	bool bounced;
+	blk_status_t error;
 	u64 sector;
 	u64 len;
 	u32 written;
@@ -90,19 +96,22 @@ struct vblk_request {
 	struct page *status_page;
 	struct vblk_pin *status_pin;
 	struct bio_vec *vecs;
+	bool *own;
 	struct vblk_pin **pins;
 	u32 nr_vecs;
 	u32 max_vecs;
 	u32 nr_pins;
+	u32 nr_own;
+	u32 nr_asked;
 	u32 nr_segs;
 	struct vr_seg *segs;
-	u32 nr_ranges;
 	struct virtio_blk_discard_write_zeroes *ranges;
+	u32 nr_ranges;
 	atomic_t bios_left;
-	blk_status_t error;
 	struct cgroup_subsys_state *blkcg;
 	struct bio bio;
 	struct bio_vec inline_vecs[VBLK_INLINE_VECS];
+	bool inline_own[VBLK_INLINE_VECS];
 	struct vblk_pin *inline_pins[VBLK_INLINE_VECS];
 };
 

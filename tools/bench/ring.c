@@ -35,6 +35,9 @@ static size_t piece(const struct load *load)
 	return load->scattered ? PAGE : up(load->size);
 }
 
+/* Where each page of the data is elsewhere, one in so many is data. */
+#define SPREAD 8
+
 static __u32 pieces(const struct load *load)
 {
 	return up(load->size) / piece(load);
@@ -62,8 +65,10 @@ static struct layout layout_of(const struct load *load)
 	size_t requests = tables + up(load->depth * chain(load) * sizeof(struct vring_desc));
 	size_t data = requests + up(load->depth * sizeof(struct ring_request));
 
+	size_t len = load_nr_buffers(load) * up(load->size);
+
 	return (struct layout) {
-		tables, requests, data, data + load_nr_buffers(load) * up(load->size)
+		tables, requests, data, data + (load->scattered ? len * SPREAD : len)
 	};
 }
 
@@ -80,13 +85,28 @@ static struct vring_desc *chain_of(const struct ring *ring, unsigned int slot)
 	return desc + slot * ring->chain;
 }
 
+/* A number as if by chance, but the same in each run. */
+static __u32 scatter(__u32 number)
+{
+	number *= 0x9e3779b1;
+	number ^= number >> 15;
+	number *= 0x85ebca77;
+	return number ^ number >> 13;
+}
+
+/* Where a piece is, in units of its length: in one of the places that it may have. */
+static __u64 place(const struct load *load, __u32 piece)
+{
+	return load->scattered ? (__u64)piece * SPREAD + scatter(piece) % SPREAD : piece;
+}
+
 /* Have the data in a buffer: the first pieces of all are in a row, then the second ones. */
 static void use_buffer(const struct ring *ring, struct vring_desc *data, unsigned int buffer)
 {
 	size_t len = piece(ring->load);
 
 	for (__u32 i = 0; i < ring->pieces; i++, buffer += load_nr_buffers(ring->load))
-		data[i].addr = ring->data + buffer * len;
+		data[i].addr = ring->data + place(ring->load, buffer) * len;
 }
 
 /* The chain of @slot, but its type, sector and direction. */

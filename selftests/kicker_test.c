@@ -122,14 +122,17 @@ static long at_kick(const SELF *self)
 	return guest_count(self->queue, "at-kick");
 }
 
-/* Attach a disk, and read until who notifies is welcome: 0 if that comes. */
+/*
+ * Attach a disk, and read until who notifies is welcome: 0 if that comes. That is after PAUSE,
+ * or some more of those where the worker is late and takes a driver for one that goes on.
+ */
 static int begin(SELF *self, const struct disk *what)
 {
 	int ret = guest_attach(&self->guest, what->fd);
 
 	/* What is not in memory yet would have to be waited for. */
 	guest_set(&self->guest, DATA, 0, 32 * PAGE);
-	for (int i = 0; !ret && i < 2 * PAUSE; i++) {
+	for (int i = 0; !ret && i < 16 * PAUSE; i++) {
 		ret = !reads(self);
 		if (at_kick(self) > 0)
 			return 0;
@@ -345,28 +348,31 @@ TEST_F(kicker, may_be_switched_off)
 	EXPECT_EQ(before, at_kick(self));
 }
 
-/* Though the worker would wait for the next: who waits for each request offers none. */
-static bool begins_what_the_worker_would_find(SELF *self, const struct disk *what)
+/*
+ * Though the worker would wait for the next: who waits for each request offers none. How many
+ * of 30 were begun.
+ */
+static long begins_what_the_worker_would_find(SELF *self, const struct disk *what)
 {
 	long before;
 
 	if (guest_set_busyloop(self->queue, 10000) || begin(self, what))
-		return false;
+		return -1;
 	before = at_kick(self);
 	for (int i = 0; i < 30; i++)
 		if (!reads(self))
-			return false;
-	return at_kick(self) >= before + 25;
+			return -1;
+	return at_kick(self) - before;
 }
 
 TEST_F(kicker, begins_what_the_worker_would_find)
 {
-	EXPECT_TRUE(begins_what_the_worker_would_find(self, &disk));
+	EXPECT_LE(25, begins_what_the_worker_would_find(self, &disk));
 }
 
 TEST_F(kicker, begins_what_the_worker_would_find_on_a_disk_that_interrupts)
 {
-	EXPECT_TRUE(begins_what_the_worker_would_find(self, &slow));
+	EXPECT_LE(25, begins_what_the_worker_would_find(self, &slow));
 }
 
 /*

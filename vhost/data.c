@@ -294,9 +294,9 @@ static __always_inline struct vblk_pin *vblk_keep_page(struct vblk_request *requ
 			return pin;
 	}
 	pin = vblk_pins_find(&queue->pins, guest);
-	if (unlikely(!pin) && vblk_may_ask(request, ++request->nr_asked) &&
-	    vblk_pins_want(&queue->pins, guest))
-		pin = vblk_pins_add(&queue->pins, queue->memory, guest, vblk_queue_gup(queue));
+	if (unlikely(!pin) && vblk_may_ask(request, ++request->nr_asked))
+		pin = vblk_pins_add_again(&queue->pins, queue->memory, guest,
+					  vblk_queue_gup(queue));
 	if (likely(pin))
 		request->pins[request->nr_pins++] = pin;
 	return pin;

@@ -219,15 +219,20 @@ static inline bool vblk_pins_want(struct vblk_pins *pins, u64 guest)
 	return false;
 }
 
+/* As vblk_pins_add(), if it was asked for before. */
+static inline struct vblk_pin *vblk_pins_add_again(struct vblk_pins *pins,
+						   const struct vblk_memory *memory, u64 guest,
+						   unsigned int flags)
+{
+	return vblk_pins_want(pins, guest) ? vblk_pins_add(pins, memory, guest, flags) : NULL;
+}
+
 /* As vblk_pins_get(), if it was asked for before. */
 static inline struct vblk_pin *vblk_pins_get_again(struct vblk_pins *pins,
 						   const struct vblk_memory *memory, u64 guest,
 						   unsigned int flags)
 {
-	struct vblk_pin *pin = vblk_pins_find(pins, guest);
-
-	return pin || !vblk_pins_want(pins, guest) ? pin :
-						      vblk_pins_add(pins, memory, guest, flags);
+	return vblk_pins_find(pins, guest) ?: vblk_pins_add_again(pins, memory, guest, flags);
 }
 
 /**

@@ -64,7 +64,6 @@ static struct layout layout_of(const struct load *load)
 	size_t tables = up(vring_size(descriptors(load), PAGE));
 	size_t requests = tables + up(load->depth * chain(load) * sizeof(struct vring_desc));
 	size_t data = requests + up(load->depth * sizeof(struct ring_request));
-
 	size_t len = load_nr_buffers(load) * up(load->size);
 
 	return (struct layout) {
